@@ -1,0 +1,61 @@
+#pragma once
+// What the operator can say about the HTX tunnel (config section `htx`). Values are parsed and checked by `control`.
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "village/base/target.hpp"
+#include "village/base/time.hpp"
+#include "village/crypto/certificate.hpp"
+#include "village/crypto/ed25519.hpp"
+#include "village/htx/session.hpp"
+#include "village/wire/node_id.hpp"
+
+namespace village::service {
+
+enum class Outer : std::uint8_t { none, tls };
+
+/// TunnelListen is one address where peers may come in.
+struct TunnelListen {
+  Target address;            ///< literal address; port 0 = any (tests)
+  Outer outer = Outer::tls;
+  std::string certificate_pem_path;  ///< outer tls only; reread on reload
+  std::string key_pem_path;
+};
+
+/// TunnelPeer is one node this node may dial (address set) and/or accept (allow_inbound).
+struct TunnelPeer {
+  std::string name;                  ///< the operator's word, unique: [a-z0-9-]{1,63}
+  crypto::Ed25519Public key{};
+  std::optional<Target> address;     ///< where to dial; none = inbound only
+  Outer outer = Outer::tls;
+  std::optional<crypto::SpkiPin> pin;  ///< outer tls: SHA-256 of the server's SPKI; none = verify by host name
+  std::vector<htx::Suite> suites{htx::Suite::xk_aesgcm_sha256, htx::Suite::xk_chacha_sha256};
+  bool allow_inbound = false;        ///< on the allow-list of our listeners
+};
+
+/// ExitOptions say which targets streams of peers may reach from here.
+struct ExitOptions {
+  bool enabled = false;              ///< role exit
+  bool allow_private = false;        ///< loopback, link-local and private addresses
+};
+
+struct TunnelOptions {
+  std::shared_ptr<const crypto::Ed25519KeyPair> identity;
+  std::vector<TunnelListen> listen;
+  std::vector<TunnelPeer> peers;
+  ExitOptions exit;
+  htx::Settings session;                                ///< chunk, windows, ping, key update
+  std::uint32_t inbound_sessions_max = 10'000;          ///< over all cores
+  std::uint32_t handshakes_max = 1'000;                 ///< unfinished handshakes over all cores
+  Duration handshake_timeout = std::chrono::seconds{10};
+  Duration dial_timeout = std::chrono::seconds{10};
+  Duration backoff_min = std::chrono::milliseconds{500};  ///< reconnect: full jitter over [0, min * 2^n], capped
+  Duration backoff_max = std::chrono::seconds{120};
+  Duration idle_timeout = std::chrono::minutes{10};     ///< a session without streams for so long is closed by its dialer
+};
+
+}  // namespace village::service
