@@ -11,17 +11,20 @@ namespace {
 Settings bounded(Settings settings) {
   settings.chunk_bytes = std::clamp<std::uint32_t>(settings.chunk_bytes, 1, stream_data_bytes_max);
   settings.peer_streams_max = std::min(settings.peer_streams_max, limits::peer_streams_max);
-  settings.connection_window_max = std::min(settings.connection_window_max, limits::connection_window_bytes_max);
+  settings.connection_window_max =
+      std::min(settings.connection_window_max, limits::connection_window_bytes_max);
   settings.stream_window_max = std::min(settings.stream_window_max, settings.connection_window_max / 2);
   settings.stream_window_start = std::min(settings.stream_window_start, settings.stream_window_max);
-  settings.connection_window_start = std::min(settings.connection_window_start, settings.connection_window_max);
+  settings.connection_window_start =
+      std::min(settings.connection_window_start, settings.connection_window_max);
   settings.send_buffer_bytes = std::max<std::size_t>(settings.send_buffer_bytes, 1);
   return settings;
 }
 
 }  // namespace
 
-Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_, RandomSource& random_, Instant now_)
+Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_, RandomSource& random_,
+                      Instant now_)
     : role{role_},
       settings{bounded(settings_)},
       random{random_},
@@ -29,12 +32,9 @@ Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_,
       streams{role_},
       receiver{keys.algorithm,
                std::move(role_ == Role::client ? keys.server_to_client : keys.client_to_server), now_},
-      sender{keys.algorithm,
-             std::move(role_ == Role::client ? keys.client_to_server : keys.server_to_client),
-             settings,
-             *this,
-             statistics,
-             now_},
+      sender{keys.algorithm, std::move(role_ == Role::client ? keys.client_to_server : keys.server_to_client),
+             settings,       *this,
+             statistics,     now_},
       window{limits::connection_credit_start, now_},
       capabilities{role_, keys.local_key, keys.peer_key, settings.peer_streams_max},
       ping_time{now_},
@@ -93,9 +93,8 @@ void Session::State::raise_window(Stream& stream, std::uint32_t size) {
   sender.tell_credit(stream, stream.window.raise(size, now));
   largest_stream_window = std::max(largest_stream_window, stream.window.window());
   if (std::uint64_t{largest_stream_window} * 2 > window.window()) {
-    raise_connection(
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{largest_stream_window} * 2,
-                                                           settings.connection_window_max)));
+    raise_connection(static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(std::uint64_t{largest_stream_window} * 2, settings.connection_window_max)));
   }
 }
 
@@ -131,14 +130,22 @@ std::optional<Event> Session::poll_event() {
   if (events.empty()) return std::nullopt;
   const auto event = events.pop();
   switch (event.kind) {
-    case EventKind::opened: return StreamOpened{event.stream};
-    case EventKind::data: return StreamData{event.stream, {event.data, event.number}};
-    case EventKind::finished: return StreamFinished{event.stream};
-    case EventKind::reset: return StreamReset{event.stream, event.code};
-    case EventKind::writable: return StreamWritable{event.stream};
-    case EventKind::pong: return PongReceived{Duration{event.number}};
-    case EventKind::ready: return PeerReady{static_cast<std::uint32_t>(event.number)};
-    case EventKind::closed: break;
+    case EventKind::opened:
+      return StreamOpened{event.stream};
+    case EventKind::data:
+      return StreamData{event.stream, {event.data, event.number}};
+    case EventKind::finished:
+      return StreamFinished{event.stream};
+    case EventKind::reset:
+      return StreamReset{event.stream, event.code};
+    case EventKind::writable:
+      return StreamWritable{event.stream};
+    case EventKind::pong:
+      return PongReceived{Duration{event.number}};
+    case EventKind::ready:
+      return PeerReady{static_cast<std::uint32_t>(event.number)};
+    case EventKind::closed:
+      break;
   }
   return SessionClosed{event.code, state_->close_reason, state_->closed_by_peer};
 }
@@ -192,7 +199,8 @@ void Session::consume(StreamId id, std::size_t bytes, Instant now) {
   const auto count = std::min<std::uint64_t>(bytes, stream->window.unread());
   if (!VG_EXPECT(count == bytes)) return;
   const auto before = stream->window.window();
-  const auto credit = stream->window.consume(count, now, state.statistics.rtt, state.settings.stream_window_max);
+  const auto credit =
+      stream->window.consume(count, now, state.statistics.rtt, state.settings.stream_window_max);
   if (!stream->fin_received && credit > 0) state.sender.tell_credit(*stream, credit);
   if (stream->window.window() > before) state.raise_window(*stream, before);
   state.consume_connection(count);
