@@ -85,10 +85,11 @@ Result<Capabilities> decode_capabilities(ByteView cbor) {
     if (feature.key.as_text() == nullptr || feature.value.as_boolean() == nullptr)
       return fail(Errc::malformed);
   }
-  const auto* streams = message.find("streams");
-  if (streams == nullptr || streams->as_uint() == nullptr) return fail(Errc::malformed);
-  result.streams =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(*streams->as_uint(), limits::peer_streams_max));
+  if (const auto* streams = message.find("streams")) {
+    if (streams->as_uint() == nullptr) return fail(Errc::malformed);
+    result.streams =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(*streams->as_uint(), limits::peer_streams_max));
+  }
   return result;
 }
 

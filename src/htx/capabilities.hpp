@@ -21,7 +21,7 @@ namespace village::htx {
 struct Capabilities {
   std::vector<std::string> l2{"betanet/htx/1.2.0"};
   std::vector<std::string> l3, l4, l5;
-  std::uint32_t streams = 0;  ///< how many streams the sender lets its peer have open
+  std::uint32_t streams = 4'096;  ///< how many streams the sender lets its peer have open; also if not said
 };
 
 /// encode_capabilities writes the CBOR without the length.

@@ -4,9 +4,31 @@
 
 #include "htx/session_state.hpp"
 #include "village/base/check.hpp"
+#include "village/base/limits.hpp"
+#include "village/htx/limits.hpp"
 
 namespace village::htx {
 namespace {
+
+constexpr village::limits::Row rows[] = {
+    {"htx", "handshake_flight_bytes_max", limits::handshake_flight_bytes_max, 1, "one flight of a handshake"},
+    {"htx", "peer_streams_max", limits::peer_streams_max, sizeof(Stream),
+     "streams that a peer may open, by configuration"},
+    {"htx", "streams_unread_max", limits::streams_unread_max, sizeof(Stream),
+     "ended streams with unread data"},
+    {"htx", "connection_window_bytes_max", limits::connection_window_bytes_max, 1,
+     "data of one session that the application has not read"},
+    {"htx", "session_unsent_bytes_max", limits::session_unsent_bytes_max, 1,
+     "data of one session not sent yet"},
+    {"htx", "stream_unsent_share_bytes", limits::stream_unsent_share_bytes, 1,
+     "what a stream may queue above that"},
+    {"htx", "capability_message_bytes_max", limits::capability_message_bytes_max, 1, "CapMsg or SelMsg"},
+    {"htx", "ping_echoes_max", limits::ping_echoes_max, sizeof(PingPayload), "echoes that wait to be sent"},
+    {"htx", "refusals_max", limits::refusals_max, 8, "resets that wait to be sent, more end the session"},
+    {"htx", "key_update_bucket", limits::key_update_bucket, 0, "key updates at once beyond the free ones"},
+    {"htx", "pooled_bytes_max", limits::pooled_bytes_max, 1, "send blocks kept by a thread for reuse"},
+};
+const bool declared [[maybe_unused]] = village::limits::declare(rows);
 
 Settings bounded(Settings settings) {
   settings.chunk_bytes = std::clamp<std::uint32_t>(settings.chunk_bytes, 1, stream_data_bytes_max);

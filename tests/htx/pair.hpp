@@ -13,7 +13,9 @@
 #include "village/htx/frame.hpp"
 #include "village/htx/session.hpp"
 
-namespace village::htx::test {
+namespace village::test {
+
+using namespace htx;  // NOLINT: these helpers are of htx alone
 
 /// session_keys makes the keys of one side; both sides of a `seed` fit together.
 inline SessionKeys session_keys(Role role, crypto::AeadAlgorithm algorithm, std::uint64_t seed = 1) {
@@ -121,4 +123,4 @@ inline Bytes pattern(std::size_t size, std::uint64_t seed) {
   return bytes;
 }
 
-}  // namespace village::htx::test
+}  // namespace village::test
