@@ -34,9 +34,9 @@ struct RawPeer {
     end.take(seal(type, stream, plaintext, aad), now);
   }
   static Bytes stream_plaintext(std::uint64_t offset, ByteView data, bool fin = false) {
-    Bytes plaintext(stream_head_bytes);
+    Bytes plaintext(stream_head_bytes + data.size());
     encode_stream_head(fin, offset, data.size(), ByteSpan{plaintext}.first<stream_head_bytes>());
-    plaintext.insert(plaintext.end(), data.begin(), data.end());
+    std::copy(data.begin(), data.end(), plaintext.begin() + stream_head_bytes);
     return plaintext;
   }
   void data(StreamId stream, std::uint64_t offset, ByteView bytes, bool fin = false) {
@@ -48,9 +48,9 @@ struct RawPeer {
     send(FrameType::window_update, stream, plaintext);
   }
   void close(StreamId stream, Code code, std::string_view reason = "") {
-    Bytes plaintext(close_head_bytes);
+    Bytes plaintext(close_head_bytes + reason.size());
     encode_close_head(code, reason.size(), ByteSpan{plaintext}.first<close_head_bytes>());
-    for (const auto b : as_bytes(reason)) plaintext.push_back(b);
+    std::copy_n(as_bytes(reason).begin(), reason.size(), plaintext.begin() + close_head_bytes);
     send(FrameType::close, stream, plaintext);
   }
   void update_key() {
