@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "village/htx/limits.hpp"
+#include "village/htx/suite.hpp"
 #include "village/noise/handshake_state.hpp"
 #include "village/noise/protocol.hpp"
-#include "village/htx/suite.hpp"
 
 namespace village::htx {
 namespace {
@@ -54,9 +54,11 @@ struct Talk {
 /// talk starts a handshake that repeats itself: same keys, same ephemerals.
 Talk talk(Suite suite, RandomSource& random, const Keys& keys, std::vector<Suite> allowed,
           std::size_t padding = 0) {
-  auto client = Handshake::initiator(keys.client, keys.server.public_key, suite, {}, settings(suite, padding), random);
+  auto client =
+      Handshake::initiator(keys.client, keys.server.public_key, suite, {}, settings(suite, padding), random);
   EXPECT_TRUE(client);
-  return {std::move(*client), Handshake::responder(keys.server, std::move(allowed), {}, settings(suite), random)};
+  return {std::move(*client),
+          Handshake::responder(keys.server, std::move(allowed), {}, settings(suite), random)};
 }
 
 std::size_t flights(Suite suite) { return suite == Suite::ik_chacha_sha256 ? 2 : 3; }
@@ -96,8 +98,9 @@ TEST_P(EverySuite, GivesBothSidesTheSameKeys) {
 
 TEST_P(EverySuite, FailsOnEveryFlippedBit) {
   const Keys keys;
-  const std::vector<Suite> all{Suite::xk_chacha_sha256,    Suite::xk_chacha_blake2s, Suite::xkhfs_chacha_sha256,
-                               Suite::xk_aesgcm_sha256,    Suite::xkhfs_aesgcm_sha256, Suite::ik_chacha_sha256,
+  const std::vector<Suite> all{Suite::xk_chacha_sha256,    Suite::xk_chacha_blake2s,
+                               Suite::xkhfs_chacha_sha256, Suite::xk_aesgcm_sha256,
+                               Suite::xkhfs_aesgcm_sha256, Suite::ik_chacha_sha256,
                                Suite::xkpsk3_chacha_sha256};
   for (std::size_t index = 0; index < flights(GetParam()); ++index) {
     std::size_t bits = 1;
@@ -112,7 +115,8 @@ TEST_P(EverySuite, FailsOnEveryFlippedBit) {
       // A flipped length may leave the receiver waiting; either way it is never done, nor are both.
       for (std::size_t i = index + 1; taken && i < flights(GetParam()) && pair.step(i); ++i) {
       }
-      EXPECT_FALSE((index % 2 == 0 ? pair.server : pair.client).done()) << "flight " << index << " bit " << bit;
+      EXPECT_FALSE((index % 2 == 0 ? pair.server : pair.client).done())
+          << "flight " << index << " bit " << bit;
       EXPECT_FALSE(pair.done()) << "flight " << index << " bit " << bit;
     }
   }
@@ -152,7 +156,8 @@ TEST_P(EverySuite, LeavesBytesBehindTheLastMessage) {
 TEST_P(EverySuite, FailsWithAnotherServersKey) {
   Keys keys;
   const auto other = crypto::Ed25519KeyPair::generate(keys.random);
-  auto client = Handshake::initiator(keys.client, other.public_key, GetParam(), {}, settings(GetParam()), keys.random);
+  auto client =
+      Handshake::initiator(keys.client, other.public_key, GetParam(), {}, settings(GetParam()), keys.random);
   auto server = Handshake::responder(keys.server, {GetParam()}, {}, settings(GetParam()), keys.random);
   const auto used = server.receive(flight(*client));
   ASSERT_FALSE(used);
@@ -165,17 +170,18 @@ TEST_P(EverySuite, FailsWithAnotherExporter) {
   Keys keys;
   ExporterKey exporter{};
   exporter[31] = std::byte{1};
-  auto client = Handshake::initiator(keys.client, keys.server.public_key, GetParam(), exporter, settings(GetParam()),
-                                     keys.random);
+  auto client = Handshake::initiator(keys.client, keys.server.public_key, GetParam(), exporter,
+                                     settings(GetParam()), keys.random);
   auto server = Handshake::responder(keys.server, {GetParam()}, {}, settings(GetParam()), keys.random);
   EXPECT_EQ(server.receive(flight(*client)).error().code, Errc::auth_failed);
 }
 
 TEST_P(EverySuite, AcceptsOnlySuitesOnItsList) {
   Keys keys;
-  const auto other = GetParam() == Suite::xk_chacha_sha256 ? Suite::xk_aesgcm_sha256 : Suite::xk_chacha_sha256;
-  auto client = Handshake::initiator(keys.client, keys.server.public_key, GetParam(), {}, settings(GetParam()),
-                                     keys.random);
+  const auto other =
+      GetParam() == Suite::xk_chacha_sha256 ? Suite::xk_aesgcm_sha256 : Suite::xk_chacha_sha256;
+  auto client = Handshake::initiator(keys.client, keys.server.public_key, GetParam(), {},
+                                     settings(GetParam()), keys.random);
   auto server = Handshake::responder(keys.server, {other}, {}, settings(GetParam()), keys.random);
   EXPECT_EQ(server.receive(flight(*client)).error().code, Errc::version);
   EXPECT_TRUE(flight(server).empty());
@@ -184,7 +190,8 @@ TEST_P(EverySuite, AcceptsOnlySuitesOnItsList) {
 TEST(Handshake, FailsWithAnotherPsk) {
   Keys keys;
   const auto suite = Suite::xkpsk3_chacha_sha256;
-  auto client = Handshake::initiator(keys.client, keys.server.public_key, suite, {}, settings(suite, 0, 1), keys.random);
+  auto client = Handshake::initiator(keys.client, keys.server.public_key, suite, {}, settings(suite, 0, 1),
+                                     keys.random);
   auto server = Handshake::responder(keys.server, {suite}, {}, settings(suite, 0, 2), keys.random);
   Talk pair{std::move(*client), std::move(server)};
   EXPECT_TRUE(pair.step(0) && pair.step(1));
@@ -210,7 +217,8 @@ TEST(Handshake, HybridSuitesAreUnsupported) {
     ASSERT_FALSE(client);
     EXPECT_EQ(client.error().code, Errc::unsupported);
     auto server = Handshake::responder(keys.server, {suite}, {}, {}, keys.random);
-    EXPECT_FALSE(server.receive(Bytes{std::byte{'H'}, std::byte{'T'}, std::byte{'X'}, static_cast<std::byte>(suite)}));
+    EXPECT_FALSE(
+        server.receive(Bytes{std::byte{'H'}, std::byte{'T'}, std::byte{'X'}, static_cast<std::byte>(suite)}));
   }
 }
 
@@ -222,7 +230,8 @@ TEST(Handshake, RefusesWhatIsNoHtx) {
 
 TEST(Handshake, JudgesALengthBeforeItsMessage) {
   Keys keys;
-  for (const auto& length : {std::array{0x00, 0x2F}, std::array{0x00, 0x31}, std::array{0xFF, 0xFF}, std::array{0, 0}}) {
+  for (const auto& length :
+       {std::array{0x00, 0x2F}, std::array{0x00, 0x31}, std::array{0xFF, 0xFF}, std::array{0, 0}}) {
     auto server = Handshake::responder(keys.server, {Suite::xk_chacha_sha256}, {}, {}, keys.random);
     auto bytes = to_bytes("HTX\x01");
     for (const int b : length) bytes.push_back(static_cast<std::byte>(b));
@@ -236,8 +245,9 @@ TEST(Handshake, NeedsAPeerKeyOnTheCurve) {
   Keys keys;
   crypto::Ed25519Public nonsense{};
   nonsense.fill(std::byte{0xFF});
-  EXPECT_EQ(Handshake::initiator(keys.client, nonsense, Suite::xk_chacha_sha256, {}, {}, keys.random).error().code,
-            Errc::bad_key);
+  EXPECT_EQ(
+      Handshake::initiator(keys.client, nonsense, Suite::xk_chacha_sha256, {}, {}, keys.random).error().code,
+      Errc::bad_key);
 }
 
 TEST(Handshake, PaddingIsBounded) {
@@ -247,7 +257,8 @@ TEST(Handshake, PaddingIsBounded) {
   EXPECT_FALSE(Handshake::initiator(keys.client, keys.server.public_key, Suite::xk_chacha_sha256, {},
                                     std::move(padded), keys.random));
   SeededRandom random{5};
-  auto pair = talk(Suite::xk_chacha_sha256, random, keys, {Suite::xk_chacha_sha256}, limits::handshake_padding_bytes_max);
+  auto pair = talk(Suite::xk_chacha_sha256, random, keys, {Suite::xk_chacha_sha256},
+                   limits::handshake_padding_bytes_max);
   EXPECT_TRUE(pair.step(0) && pair.step(1) && pair.step(2));
   EXPECT_TRUE(pair.done());
 }
@@ -257,7 +268,9 @@ TEST(Handshake, PaddingIsBounded) {
 /// prove runs XK with `proof` as payload of message 3 and gives what the responder says to it.
 Result<std::size_t> prove(Keys& keys, const Bytes& proof) {
   auto server = Handshake::responder(keys.server, {Suite::xk_chacha_sha256}, {}, {}, keys.random);
-  Bytes prologue = to_bytes("HTX\x01" "betanet/htx/1.2.0");
+  Bytes prologue = to_bytes(
+      "HTX\x01"
+      "betanet/htx/1.2.0");
   prologue.resize(prologue.size() + 32);
   noise::HandshakeOptions options;
   options.prologue = prologue;
@@ -265,7 +278,8 @@ Result<std::size_t> prove(Keys& keys, const Bytes& proof) {
   options.remote_static = keys.server.x25519().public_key;
   const auto protocol = noise::parse_protocol("Noise_XK_25519_ChaChaPoly_SHA256");
   auto client =
-      noise::HandshakeState::start(*protocol, noise::Role::initiator, std::move(options), keys.random).value();
+      noise::HandshakeState::start(*protocol, noise::Role::initiator, std::move(options), keys.random)
+          .value();
   const auto message = [&client](const Bytes& payload) {
     Bytes out(2 + payload.size() + client.overhead());
     out[0] = static_cast<std::byte>((out.size() - 2) >> 8);

@@ -1,5 +1,6 @@
 #pragma once
-// RawPeer: the other end of a session, written by hand, so that a test can send any frame and see every frame.
+// RawPeer: the other end of a session, written by hand, so that a test can send any frame and see every
+// frame.
 #include "htx/capabilities.hpp"
 #include "htx/pair.hpp"
 #include "village/htx/keys.hpp"
@@ -16,10 +17,12 @@ struct RawPeer {
   explicit RawPeer(Role role_ = Role::client, Settings settings = {})
       : role{role_},
         keys{session_keys(role_, crypto::AeadAlgorithm::chacha20_poly1305)},
-        sealer{keys.algorithm, (role_ == Role::client ? keys.client_to_server : keys.server_to_client).clone()},
-        opener{keys.algorithm, (role_ == Role::client ? keys.server_to_client : keys.client_to_server).clone()},
-        end{Session{other(role_), session_keys(other(role_), crypto::AeadAlgorithm::chacha20_poly1305), settings,
-                    random, now}} {}
+        sealer{keys.algorithm,
+               (role_ == Role::client ? keys.client_to_server : keys.server_to_client).clone()},
+        opener{keys.algorithm,
+               (role_ == Role::client ? keys.server_to_client : keys.client_to_server).clone()},
+        end{Session{other(role_), session_keys(other(role_), crypto::AeadAlgorithm::chacha20_poly1305),
+                    settings, random, now}} {}
 
   static Role other(Role role) { return role == Role::client ? Role::server : Role::client; }
 

@@ -146,8 +146,8 @@ TEST(SessionCredit, UnreadDataKeepsTheStateOfAnEndedStream) {
 
 // --- growth
 
-/// largest_grant feeds one stream with half a window of data at a time, each consumed at once and followed by `pause`,
-/// and gives the largest credit that the stream ever had.
+/// largest_grant feeds one stream with half a window of data at a time, each consumed at once and followed by
+/// `pause`, and gives the largest credit that the stream ever had.
 std::uint64_t largest_grant(Settings settings, Duration pause) {
   RawPeer peer{Role::client, settings};
   peer.greet();
@@ -202,7 +202,8 @@ TEST(SessionWindow, OfTheConnectionGrowsUnderSlowReadersUpToItsBound) {
   peer.end.consumes = false;
   std::uint64_t told = 0, sent = 0;
   for (StreamId id = 3; id < 3 + 2 * 16; id += 2) {
-    const auto room = limits::connection_credit_start + told + (1 << 20) - limits::connection_credit_start - sent;
+    const auto room =
+        limits::connection_credit_start + told + (1 << 20) - limits::connection_credit_start - sent;
     if (room < 200'000) break;
     send_all(peer, id, 0, 200'000);
     sent += 200'000;
@@ -221,10 +222,10 @@ TEST(ReceiveWindow, KeepsItsBooks) {
   EXPECT_TRUE(window.receive(1'000));
   EXPECT_FALSE(window.receive(1));
   EXPECT_EQ(window.consume(499, now, 0s, 8'000), 0U);
-  EXPECT_EQ(window.consume(1, now, 0s, 8'000), 500U);       // no round trip known: no growth
-  EXPECT_EQ(window.consume(500, now, 1s, 8'000), 1'500U);   // at once: 2,000 now
+  EXPECT_EQ(window.consume(1, now, 0s, 8'000), 500U);      // no round trip known: no growth
+  EXPECT_EQ(window.consume(500, now, 1s, 8'000), 1'500U);  // at once: 2,000 now
   EXPECT_EQ(window.window(), 2'000U);
-  EXPECT_EQ(window.consume(5'000, now, 1s, 8'000), 0U);     // more than there is counts for nothing
+  EXPECT_EQ(window.consume(5'000, now, 1s, 8'000), 0U);  // more than there is counts for nothing
   EXPECT_EQ(window.unread(), 0U);
   EXPECT_EQ(window.granted() - window.received(), 2'000U);
   EXPECT_EQ(window.raise(1'500, now), 0U);
@@ -413,7 +414,8 @@ TEST(Scheduler, StreamsOfOneClassShareByBytes) {
   for (const StreamId id : {3U, 5U, 7U, 9U}) peer.end.session.send(id, ByteView{lump}.first(1'500), false);
   for (const StreamId id : {3U, 5U, 7U, 9U}) peer.end.session.send(id, lump, false);
   auto share = shares(peer, 2 << 20);
-  for (const StreamId id : {3U, 5U, 7U, 9U}) EXPECT_NEAR(static_cast<double>(share[id]), 524'288, 2 * 16'384) << id;
+  for (const StreamId id : {3U, 5U, 7U, 9U})
+    EXPECT_NEAR(static_cast<double>(share[id]), 524'288, 2 * 16'384) << id;
 }
 
 TEST(Scheduler, TurnsAreByDeficit) {

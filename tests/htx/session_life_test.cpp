@@ -40,7 +40,8 @@ TEST(SessionPing, AnEchoIsNotEchoed) {
 TEST(SessionPing, EchoesThatWaitAreBounded) {
   RawPeer peer;
   peer.greet();
-  for (std::size_t i = 0; i < 3 * limits::ping_echoes_max; ++i) peer.send(FrameType::ping, 0, as_bytes("01234567"));
+  for (std::size_t i = 0; i < 3 * limits::ping_echoes_max; ++i)
+    peer.send(FrameType::ping, 0, as_bytes("01234567"));
   EXPECT_EQ(RawPeer::count(peer.collect(), FrameType::ping), limits::ping_echoes_max);
   EXPECT_EQ(peer.end.session.statistics().frames_ignored, 2 * limits::ping_echoes_max);
 }
@@ -233,8 +234,10 @@ TEST(SessionKeys, OurUpdatesNeverExceedWhatThePeerTakes) {
   EXPECT_FALSE(pair.client.closed || pair.server.closed);
   EXPECT_EQ(pair.server.received[stream].size(), 2'000U);
   EXPECT_GT(pair.client.session.statistics().key_updates_out, 20U);
-  EXPECT_EQ(pair.client.session.statistics().key_updates_out, pair.server.session.statistics().key_updates_in);
-  EXPECT_EQ(pair.server.session.statistics().key_updates_out, pair.client.session.statistics().key_updates_in);
+  EXPECT_EQ(pair.client.session.statistics().key_updates_out,
+            pair.server.session.statistics().key_updates_in);
+  EXPECT_EQ(pair.server.session.statistics().key_updates_out,
+            pair.client.session.statistics().key_updates_in);
 }
 
 TEST(RecordNonce, RefusesToWrap) {

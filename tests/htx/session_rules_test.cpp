@@ -1,4 +1,5 @@
-// What a session does with frames that follow the rules, and with those that do not. The peer is written by hand.
+// What a session does with frames that follow the rules, and with those that do not. The peer is written by
+// hand.
 #include "htx/raw_peer.hpp"
 #include "support/vectors.hpp"
 #include "village/htx/limits.hpp"
@@ -174,7 +175,8 @@ TEST(SessionStreams, IdsReachThePeerInAscendingOrder) {
   RawPeer peer{Role::server};
   peer.greet();
   std::vector<StreamId> ids;
-  for (int i = 0; i < 4; ++i) ids.push_back(*peer.end.session.open(i == 3 ? Priority::urgent : Priority::bulk));
+  for (int i = 0; i < 4; ++i)
+    ids.push_back(*peer.end.session.open(i == 3 ? Priority::urgent : Priority::bulk));
   peer.end.session.send(ids[1], as_bytes("b"), false);
   peer.end.session.send(ids[3], as_bytes("d"), false);
   StreamId highest = 0;
@@ -338,7 +340,8 @@ TEST(SessionFrames, MayBeSplitAtEveryByte) {
     RawPeer peer;
     peer.greet();
     auto bytes = peer.seal(FrameType::stream, 3, RawPeer::stream_plaintext(0, as_bytes("first")));
-    const auto second = peer.seal(FrameType::stream, 3, RawPeer::stream_plaintext(5, as_bytes("second"), true));
+    const auto second =
+        peer.seal(FrameType::stream, 3, RawPeer::stream_plaintext(5, as_bytes("second"), true));
     bytes.insert(bytes.end(), second.begin(), second.end());
     const auto at = std::min(cut, bytes.size());
     peer.end.take(ByteView{bytes}.first(at), peer.now);
@@ -351,7 +354,8 @@ TEST(SessionFrames, MayBeSplitAtEveryByte) {
 
 TEST(SessionFrames, AFlippedBitAnywhereReleasesNothing) {
   RawPeer sample;
-  const auto size = sample.seal(FrameType::stream, 3, RawPeer::stream_plaintext(0, as_bytes("secret"))).size();
+  const auto size =
+      sample.seal(FrameType::stream, 3, RawPeer::stream_plaintext(0, as_bytes("secret"))).size();
   for (std::size_t bit = 3 * 8; bit < size * 8; ++bit) {  // behind Len, which is judged by itself
     RawPeer peer;
     peer.greet();
