@@ -99,6 +99,10 @@ void Sealer::seal(std::span<const std::byte, aead_nonce_bytes> nonce, ByteView a
   VG_CHECK(fine);  // every input was checked; going on would send plaintext
 }
 
+void Sealer::seal_batch(std::span<const SealJob> jobs) {
+  for (const auto& job : jobs) seal(job.nonce, job.aad, job.head, job.body, job.out);
+}
+
 struct Opener::Context {
   CipherContext cipher;
 };
@@ -132,8 +136,18 @@ bool Opener::open(std::span<const std::byte, aead_nonce_bytes> nonce, ByteView a
   std::uint8_t nothing[aead_tag_bytes];  // an AEAD's final writes no bytes, but wants a place to
   if (fine && EVP_DecryptFinal_ex(context, nothing, &written) == 1) return true;
   wipe(out);
-  ERR_clear_error();
+  ERR_clear_error();  // SSL_get_error misreads stale entries
   return false;
+}
+
+std::size_t Opener::open_batch(std::span<const OpenJob> jobs) {
+  std::size_t opened = 0;
+  while (opened < jobs.size()) {
+    const auto& job = jobs[opened];
+    if (!open(job.nonce, job.aad, job.sealed, job.out)) break;
+    ++opened;
+  }
+  return opened;
 }
 
 }  // namespace village::crypto
