@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "support/allocations.hpp"
+#include "support/vectors.hpp"
 #include "village/base/random.hpp"
 #include "village/crypto/limits.hpp"
 #include "village/crypto/secret.hpp"
@@ -225,6 +226,13 @@ TEST(AllocationCount, SeesNewAndOpensslAllocations) {
   const Bytes key(32);
   const Sealer sealer{AeadAlgorithm::aes_256_gcm, key};
   EXPECT_GE(test::allocation_count() - middle, 2U);  // ours and EVP_CIPHER_CTX_new's
+}
+
+TEST(AesIsFast, AgreesWithTheKernel) {
+  const auto text = test::read_file("/proc/cpuinfo");
+  const auto has = [&](const char* flag) { return text.find(std::string{" "} + flag) != text.npos; };
+  if (text.empty()) GTEST_SKIP() << "no /proc/cpuinfo";
+  EXPECT_EQ(aes_is_fast(), has("aes") && (has("pclmulqdq") || has("pmull")));
 }
 
 TEST(AeadDeathTest, WrongShapesAreOurDefect) {
