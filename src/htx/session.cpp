@@ -61,6 +61,7 @@ Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_,
       capabilities{role_, keys.local_key, keys.peer_key, settings.peer_streams_max},
       ping_time{now_},
       heard_time{now_},
+      busy_time{now_},
       drain_end{now_} {
   statistics.rtt = settings.handshake_rtt;
   streams.add_internal(now);

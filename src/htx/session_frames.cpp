@@ -33,14 +33,14 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
     if (!frame) {
       const auto error = frame.error();
       if (error.code == Errc::truncated) break;
-      if (error.code == Errc::malformed) return fail_session(Code::malformed_frame, "frame length", error);
+      if (error.code == Errc::malformed)
+        return fail_session(Code::malformed_frame, "frame length", malformed());
       return fail_session(Code::auth_failed, "", violation(Code::auth_failed));
     }
     used += frame->header.frame_bytes();
     ++statistics.frames_in;
     statistics.bytes_in += frame->header.frame_bytes();
     heard_time = now;
-    shrunk = false;
     if (auto done = on_frame(*frame); !done) {
       const auto error = done.error();
       return fail_session(static_cast<Code>(error.detail), name(error.code), error);
@@ -119,6 +119,8 @@ Stream* Session::State::accept(StreamId id) {
 Result<void> Session::State::on_stream(const Incoming& frame) {
   const auto data = parse_stream_frame(frame.plaintext);
   if (!data || frame.header.stream == 0) return malformed();
+  busy_time = now;
+  shrunk = false;
   VG_TRY(stream, stream_of(frame.header.stream));
   if (sender.resets_waiting() > limits::refusals_max + streams.size())
     return violation(Code::policy_rejected);

@@ -57,6 +57,7 @@ struct Session::State final : Sender::Listener {
   void ping();
   void on_deadline();
   std::optional<Instant> next_deadline() const;
+  std::optional<Instant> ping_deadline() const;
   void shrink();
 
   Role role;
@@ -79,7 +80,8 @@ struct Session::State final : Sender::Listener {
   std::optional<PingPayload> ping_sent;
   Instant ping_time;
   Instant heard_time;  ///< of the last authentic frame
-  bool shrunk = false;
+  Instant busy_time;   ///< of the last STREAM frame of the peer
+  bool shrunk = true;  ///< nothing to give back since then
 
   // The end.
   bool ended = false;        ///< SessionClosed was told

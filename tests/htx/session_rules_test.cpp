@@ -321,6 +321,7 @@ TEST(SessionFrames, LengthsAreJudgedBeforeTheFrameIsThere) {
     peer.end.take(start, peer.now);
     ASSERT_TRUE(peer.end.error) << length;
     EXPECT_EQ(peer.end.error->code, Errc::malformed);
+    EXPECT_EQ(peer.end.error->detail, static_cast<std::uint32_t>(Code::malformed_frame));
     expect_closed(peer, Code::malformed_frame);
   }
 }
