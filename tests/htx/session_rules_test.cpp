@@ -237,6 +237,27 @@ TEST(SessionStreams, AFloodOfRefusedStreamsEndsTheSession) {
   EXPECT_EQ(peer.end.closed->code, Code::policy_rejected);
 }
 
+TEST(SessionStreams, EndedStreamsThatNobodyReadsAreBounded) {
+  RawPeer peer;
+  peer.greet();
+  peer.end.consumes = false;
+  StreamId id = 3;
+  for (std::uint32_t i = 0; i < limits::streams_unread_max; ++i, id += 2) {
+    peer.data(id, 0, as_bytes("x"), true);
+    peer.end.session.finish(id);
+    if (i % 64 == 63) peer.collect();
+  }
+  ASSERT_FALSE(peer.end.closed);
+  EXPECT_EQ(peer.end.session.statistics().streams_open, 0U);
+  peer.end.opened.clear();
+  peer.data(id, 0, as_bytes("x"));
+  EXPECT_TRUE(peer.end.opened.empty());  // reset with 9
+  EXPECT_EQ(RawPeer::count(peer.collect(), FrameType::close), 1U);
+  peer.end.session.consume(3, 1, peer.now);
+  peer.data(id + 2, 0, as_bytes("x"));
+  EXPECT_TRUE(peer.end.opened.contains(id + 2));
+}
+
 // --- frames
 
 TEST(SessionFrames, UnknownTypesAreIgnoredAndCounted) {
@@ -418,6 +439,17 @@ TEST(SessionCapabilities, WrongMessagesEndTheSession) {
     peer.data(1, 0, message);
     expect_closed(peer, code);
   }
+}
+
+TEST(SessionCapabilities, ListsAreBounded) {
+  Capabilities many;
+  many.l3.assign(limits::capability_ids_max, "x");
+  EXPECT_TRUE(decode_capabilities(encode_capabilities(many)));
+  many.l3.emplace_back("y");
+  EXPECT_EQ(decode_capabilities(encode_capabilities(many)).error().code, Errc::limit_exceeded);
+  Capabilities greedy;
+  greedy.streams = 0xFFFF'FFFF;
+  EXPECT_EQ(decode_capabilities(encode_capabilities(greedy))->streams, limits::peer_streams_max);
 }
 
 TEST(SessionCapabilities, ASelectionForOtherCapabilitiesIsRefused) {
