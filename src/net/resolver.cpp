@@ -106,9 +106,12 @@ struct Resolver::State : std::enable_shared_from_this<State> {
     lookup->give_up = core.clock().now() + options.time_max;
     lookups[name] = lookup;
     ++numbers.queries;
+    // A name with a dot in it is asked as it is: search domains would turn another man's typo into a name of
+    // ours.
+    const auto asked = name.find('.') != std::string::npos && !name.ends_with('.') ? name + "." : name;
     for (const int family : {AF_INET6, AF_INET}) {
       ++questions;
-      channel->ask(name, family, [this, name, lookup, family](AresAnswer answer) {
+      channel->ask(asked, family, [this, name, lookup, family](AresAnswer answer) {
         --questions;
         answered(name, lookup, family, std::move(answer));
       });
