@@ -43,10 +43,10 @@ UdpScratch& GatewayContext::scratch() {
   return *scratch_;
 }
 
-net::Task<net::StreamPtr> GatewayContext::open(std::shared_ptr<const GatewayPlan> plan,
+net::Task<net::StreamPtr> GatewayContext::open(std::shared_ptr<const GatewayPlan> of,
                                                const GatewayPlan::Inbound& inbound, Target target) {
   using gateway_metrics::Refusal;
-  const auto& outbound = plan->route(inbound.name, Network::tcp, target);
+  const auto& outbound = of->route(inbound.name, Network::tcp, target);
   if (outbound.kind == OutboundKind::block) {
     gateway_metrics::refuse(Refusal::blocked);
     co_return fail(Errc::denied);
@@ -57,7 +57,7 @@ net::Task<net::StreamPtr> GatewayContext::open(std::shared_ptr<const GatewayPlan
     co_return fail(Errc::not_found);
   }
   const auto started = core.clock().now();
-  auto stream = co_await dialer->dial(std::move(target), started + plan->options().dial_timeout);
+  auto stream = co_await dialer->dial(std::move(target), started + of->options().dial_timeout);
   gateway_metrics::dialled(outbound.kind, core.clock().now() - started);
   if (!stream) {
     gateway_metrics::refuse(gateway_metrics::refusal_of_dial(stream.error().code));

@@ -29,10 +29,10 @@ class GatewayContext {
   GatewayContext(net::Core& of, net::Dialer& direct, Gateway::HtxDialers htx)
       : core{of}, direct_{direct}, htx_{std::move(htx)} {}
 
-  /// open finds the way to `target` and opens it within the plan's dial_timeout; counts refusals and time.
-  /// Errors as Dialer::dial; denied also when a route blocks, not_found when the outbound's peer is not
-  /// there.
-  net::Task<net::StreamPtr> open(std::shared_ptr<const GatewayPlan> plan, const GatewayPlan::Inbound& inbound,
+  /// open finds the way to `target` and opens it by the plan `of` the connection, within its dial_timeout;
+  /// counts refusals and time. Errors as Dialer::dial; denied also when a route blocks, not_found when the
+  /// outbound's peer is not there.
+  net::Task<net::StreamPtr> open(std::shared_ptr<const GatewayPlan> of, const GatewayPlan::Inbound& inbound,
                                  Target target);
   /// scratch is made when the first association needs it.
   UdpScratch& scratch();

@@ -167,7 +167,8 @@ Task<void> HttpConnection::read_head(net::Stream& stream, Inbox& inbox, proxy::H
   }
 }
 
-/// An answer whose end did not come must not look whole: a reset, not a FIN, where bodies end with the connection.
+/// An answer whose end did not come must not look whole: a reset, not a FIN, where bodies end with the
+/// connection.
 void HttpConnection::cut() {
   farewell_due_ = false;
   if (auto* socket = dynamic_cast<net::SocketStream*>(&client_)) socket->reset();
@@ -232,7 +233,9 @@ asio::awaitable<void> HttpConnection::open_tunnel(const proxy::HttpRequest& requ
 // ------------------------------------------------------------------ the way to the origin
 
 bool HttpConnection::reusable(const proxy::HttpRequest& request, const GatewayOutbound& outbound) {
-  if (!upstream_ || upstream_->spent || upstream_->outbound != &outbound || upstream_->target != request.target) return false;
+  if (!upstream_ || upstream_->spent || upstream_->outbound != &outbound ||
+      upstream_->target != request.target)
+    return false;
   switch (health_of(*upstream_->stream)) {
     case Health::quiet:
       return true;

@@ -25,7 +25,8 @@ inline std::pair<sockaddr_storage, socklen_t> to_sockaddr(const net::Endpoint& e
   auto* address = reinterpret_cast<sockaddr_in6*>(&storage);
   address->sin6_family = AF_INET6;
   address->sin6_port = htons(endpoint.port);
-  std::copy_n(octets(std::get<Ipv6Address>(endpoint.ip)), 16, reinterpret_cast<std::uint8_t*>(&address->sin6_addr));
+  std::copy_n(octets(std::get<Ipv6Address>(endpoint.ip)), 16,
+              reinterpret_cast<std::uint8_t*>(&address->sin6_addr));
   return {storage, sizeof(sockaddr_in6)};
 }
 
@@ -141,8 +142,8 @@ class UdpPeer : public BlockingSocket {
   }
   void send(ByteView bytes, const net::Endpoint& to) {
     const auto [address, size] = to_sockaddr(to);
-    VG_CHECK(::sendto(fd_, bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&address), size) ==
-             static_cast<ssize_t>(bytes.size()));
+    VG_CHECK(::sendto(fd_, bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&address),
+                      size) == static_cast<ssize_t>(bytes.size()));
   }
   /// receive waits for one datagram; empty after ten seconds.
   std::pair<Bytes, net::Endpoint> receive() {

@@ -1,5 +1,6 @@
 #pragma once
-// GatewayWorld: one gateway on a real runtime, with servers beside it. The tests' clients block in their own thread.
+// GatewayWorld: one gateway on a real runtime, with servers beside it. The tests' clients block in their own
+// thread.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -21,7 +22,8 @@ namespace asio = boost::asio;
 /// FakePeer stands for a tunnel: it notes what it is asked for and opens something else, or fails.
 class FakePeer : public net::Dialer {
  public:
-  FakePeer(net::Core& core, std::optional<Target> instead) : core_{core}, tcp_{core}, instead_{std::move(instead)} {}
+  FakePeer(net::Core& core, std::optional<Target> instead)
+      : core_{core}, tcp_{core}, instead_{std::move(instead)} {}
   net::Task<net::StreamPtr> dial(Target target, Instant deadline) override {
     asked = to_text(target);
     if (!instead_) {
@@ -115,7 +117,8 @@ class GatewayWorld {
     });
   }
   GatewayStatus status() {
-    return runtime_.call(0, [this](net::Core&) -> asio::awaitable<GatewayStatus> { co_return gateway_->status(); });
+    return runtime_.call(
+        0, [this](net::Core&) -> asio::awaitable<GatewayStatus> { co_return gateway_->status(); });
   }
   /// settle waits until the status is as wanted; each look is a turn of the core's loop.
   template <class Wanted>
@@ -149,13 +152,17 @@ inline asio::awaitable<void> echo(net::Core&, net::Accepted accepted) {
   (void)co_await accepted.stream->shutdown_write();
 }
 
-/// closed_port is an address of this machine where nobody listens while `holder` lives.
-struct ClosedPort {
-  UdpPeer unused{net::loopback_v4()};
-  Client holder{net::loopback_v4()};  // fails to connect to port 0
+/// ClosedPort is an address of this machine where nobody listens: bound, so that nobody else gets it.
+class ClosedPort : public BlockingSocket {
+ public:
+  ClosedPort() : BlockingSocket{net::loopback_v4(), SOCK_STREAM} {
+    const auto [address, size] = to_sockaddr(net::loopback_v4());
+    VG_CHECK(::bind(fd_, reinterpret_cast<const sockaddr*>(&address), size) == 0);
+  }
 };
 
-/// counted is the present value of a counter: `counted("villaged_proxy_refused_total", "reason=\"blocked\"")`.
+/// counted is the present value of a counter: `counted("villaged_proxy_refused_total",
+/// "reason=\"blocked\"")`.
 inline std::uint64_t counted(std::string_view name, std::string_view labels) {
   for (const auto* metric : metrics::all()) {
     if (metric->name() == name && metric->labels() == labels) {
