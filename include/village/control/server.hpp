@@ -1,5 +1,6 @@
 #pragma once
-// ControlServer: HTTP/1.1 on a Unix socket and on loopback TCP: metrics, health, status, configuration, web page.
+// ControlServer: HTTP/1.1 on a Unix socket and on loopback TCP: metrics, health, status, configuration, web
+// page.
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,7 +15,7 @@
 namespace village::net {
 class Listener;
 class UnixListener;
-}
+}  // namespace village::net
 
 namespace village::control {
 
@@ -23,10 +24,10 @@ struct NodeStatus {
   std::string name, node, version, state;  ///< node = bn1: name; state = starting, ready, draining
   Duration uptime{0};
   std::size_t cores = 0;
-  std::vector<std::string> listening;      ///< "htx tls 0.0.0.0:8443", "proxy local 127.0.0.1:1080", ...
+  std::vector<std::string> listening;  ///< "htx tls 0.0.0.0:8443", "proxy local 127.0.0.1:1080", ...
   std::vector<service::SessionStatus> sessions;
   service::GatewayStatus gateway;
-  std::vector<std::string> sandbox;        ///< "seccomp", "landlock" when active
+  std::vector<std::string> sandbox;  ///< "seccomp", "landlock" when active
   std::vector<std::string> last_errors;
 };
 
@@ -34,8 +35,9 @@ struct NodeStatus {
 struct ControlHooks {
   std::function<net::Task<NodeStatus>()> status;
   std::function<bool()> ready;
-  std::function<std::string()> config_json;             ///< masked
-  std::function<net::Task<std::vector<std::string>>()> reload;  ///< keys that need a restart; error = bad config
+  std::function<std::string()> config_json;  ///< masked
+  std::function<net::Task<std::vector<std::string>>()>
+      reload;  ///< keys that need a restart; error = bad config
 };
 
 class ControlServer {

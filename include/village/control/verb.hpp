@@ -15,8 +15,8 @@ struct Verb {
   std::function<int(const std::vector<std::string>& args)> run;
 };
 
-/// verbs lists those of this module: init, peer, check, status, keygen, limits, version, completion. `daemon` adds
-/// run and demo.
+/// verbs lists those of this module: init, peer, check, status, keygen, limits, version, completion. `daemon`
+/// adds run and demo.
 std::vector<Verb> verbs();
 
 /// dispatch runs argv against the table; prints help, "did you mean", and errors in one readable line.
