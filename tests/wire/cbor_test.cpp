@@ -38,7 +38,8 @@ CborValue value_of(const json& v) {
 TEST(CborVectors, EncodeCasesBothWays) {
   VG_VECTORS(text, "htx/detcbor.json");
   std::size_t count = 0;
-  for (const auto& v : json::parse(text).at("encode")) {
+  const auto file = json::parse(text);
+  for (const auto& v : file.at("encode")) {
     const auto wire = hex(v.at("cbor").get<std::string>());
     const auto encoded = encode_cbor(value_of(v.at("value")));
     ASSERT_TRUE(encoded) << v;
@@ -58,7 +59,8 @@ TEST(CborVectors, EncodeCasesBothWays) {
 TEST(CborVectors, RejectList) {
   VG_VECTORS(text, "htx/detcbor.json");
   std::size_t count = 0;
-  for (const auto& v : json::parse(text).at("reject")) {
+  const auto file = json::parse(text);
+  for (const auto& v : file.at("reject")) {
     const auto in = hex(v.get<std::string>());
     EXPECT_FALSE(validate_cbor(in)) << v;
     EXPECT_FALSE(CborReader::open(in)) << v;
