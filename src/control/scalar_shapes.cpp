@@ -144,7 +144,7 @@ Shape<Duration> duration(Duration least, Duration most) {
       pattern(zero ? "^(0|[0-9]+(ns|us|ms|s|m|h|d))$" : "^[0-9]+(ns|us|ms|s|m|h|d)$"),
       [least, most](const Json& value, Hint& hint) -> std::optional<Duration> {
         const auto* given = string_of(value);
-        if (value.is_number_unsigned()) hint = "a unit is missing: \"" + value.dump() + "s\"";
+        if (value.is_number_integer()) hint = "a unit is missing: \"" + value.dump() + "s\"";
         if (given == nullptr) return std::nullopt;
         const auto read = parse_duration(*given);
         if (!read) hint = "write a whole number and ms, s, m, h or d";
@@ -236,8 +236,10 @@ Shape<service::AddressRange> address_range() {
         const auto* given = string_of(value);
         if (given == nullptr) return std::nullopt;
         const auto read = parse_range(*given);
-        if (!read && parse_host(given->substr(0, given->find('/'))))
-          hint = "the bits behind the prefix must be 0";
+        const auto host = parse_host(given->substr(0, given->find('/')));
+        if (!read && host && !std::holds_alternative<DomainName>(*host)) {
+          hint = "the prefix has at most 32 or 128 bits, and the bits behind it must be 0";
+        }
         return read;
       },
       [](const service::AddressRange& value) { return Json(range_text(value)); });
@@ -275,7 +277,7 @@ Shape<T> size(std::uint64_t least, std::uint64_t most) {
         const auto read = detail::read_size(value, least, most, hint);
         return read ? std::optional{static_cast<T>(*read)} : std::nullopt;
       },
-      [](const T& value) { return Json(size_text(value)); });
+      [](const T& value) { return value % 1024 == 0 && value != 0 ? Json(size_text(value)) : Json(value); });
 }
 template Shape<std::uint32_t> size<std::uint32_t>(std::uint64_t, std::uint64_t);
 template Shape<std::uint64_t> size<std::uint64_t>(std::uint64_t, std::uint64_t);

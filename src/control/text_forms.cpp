@@ -67,7 +67,9 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   return quantity(text, size_units);
 }
 
-std::string size_text(std::uint64_t bytes) { return quantity_text(bytes, size_units); }
+std::string size_text(std::uint64_t bytes) {
+  return bytes % 1024 == 0 ? quantity_text(bytes, size_units) : std::to_string(bytes);
+}
 
 std::optional<service::AddressRange> parse_range(std::string_view text) {
   const auto slash = text.find('/');

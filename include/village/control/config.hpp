@@ -35,12 +35,18 @@ struct ControlOptions {          // section "control"
   Duration drain_timeout = std::chrono::seconds{10};
 };
 
+struct DaemonOptions {               // section "daemon"
+  bool seccomp = true;               ///< give up system calls that a running daemon does not need
+  bool landlock = true;              ///< give up files outside state and configuration
+};
+
 struct Config {
   std::string path;
   NodeOptions node;
   LogOptions log;
   NetOptions net;
   ControlOptions control;
+  DaemonOptions daemon;
   service::TunnelOptions htx;
   service::GatewayOptions proxy;
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "village/control/config.hpp"
+#include "village/control/version.hpp"
 #include "village/net/core.hpp"
 #include "village/net/stream.hpp"
 #include "village/service/gateway.hpp"
@@ -14,7 +15,6 @@
 
 namespace village::net {
 class Listener;
-class UnixListener;
 }  // namespace village::net
 
 namespace village::control {
@@ -40,17 +40,23 @@ struct ControlHooks {
       reload;  ///< keys that need a restart; error = bad config
 };
 
+/// ControlServer lives on one core: every call on that core's thread. At most http_connections_max connections at once
+/// over all its listeners, 10 s for a request and between two; more in limits.hpp. Over TCP a bearer token is asked for
+/// when one is configured (except /healthz and /readyz), and without one only requests that name a loopback host are
+/// answered, so that a web page elsewhere cannot reach it by rebinding its name. The Unix socket is guarded by its mode.
+/// Before it dies stop() must have ended (unless serve() was never called).
 class ControlServer {
  public:
   ControlServer(net::Core& core, const ControlOptions& options, ControlHooks hooks);
   ~ControlServer();
-  void serve(std::unique_ptr<net::UnixListener> listener);
-  void serve(std::unique_ptr<net::Listener> listener);
+  /// serve answers on this core's part of a listener, TCP or Unix, until stop().
+  void serve(std::shared_ptr<net::Listener> listener);
+  /// stop accepts no more, lets requests under way end until `deadline`, then closes them.
   net::Task<void> stop(Instant deadline);
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;
 };
 
 /// metrics_text is the Prometheus text of every metric of the process.
