@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 #include "control/suggest.hpp"
 
@@ -15,7 +16,9 @@ bool takes_value(const std::string& declared) { return declared.find(' ') != std
 
 }  // namespace
 
-Arguments::Arguments(const std::vector<std::string>& args, const std::vector<std::string>& options) { read(args, options); }
+Arguments::Arguments(const std::vector<std::string>& args, const std::vector<std::string>& options) {
+  read(args, options);
+}
 
 void Arguments::read(const std::vector<std::string>& args, const std::vector<std::string>& options) {
   bool options_ended = false;
@@ -31,7 +34,8 @@ void Arguments::read(const std::vector<std::string>& args, const std::vector<std
     }
     const auto equals = arg.find('=');
     const auto name = arg.substr(0, equals);
-    const auto declared = std::find_if(options.begin(), options.end(), [&name](const auto& o) { return option_name(o) == name; });
+    const auto declared = std::find_if(options.begin(), options.end(),
+                                       [&name](const auto& o) { return option_name(o) == name; });
     if (declared == options.end()) {
       std::vector<std::string> known;
       for (const auto& option : options) known.push_back(option_name(option));
@@ -72,7 +76,13 @@ int complain(const std::string& verb, const std::string& message, int status) {
 
 std::string config_path(const Arguments& arguments) {
   if (auto given = arguments.value("--config")) return *std::move(given);
-  return ::access("villaged.json", F_OK) == 0 ? "villaged.json" : "/etc/villaged/villaged.json";
+  std::vector<std::string> places{"villaged.json"};
+  if (const char* home = std::getenv("HOME"))
+    places.push_back(std::string{home} + "/.villaged/villaged.json");
+  for (const auto& place : places) {
+    if (::access(place.c_str(), F_OK) == 0) return place;
+  }
+  return "/etc/villaged/villaged.json";
 }
 
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }

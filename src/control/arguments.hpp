@@ -9,12 +9,12 @@
 
 namespace village::control {
 
-inline constexpr int fine = 0, failed = 1, bad_usage = 2;  ///< exit statuses
+inline constexpr int exit_fine = 0, exit_failed = 1, exit_usage = 2;  ///< exit statuses
 
 class Arguments {
  public:
-  /// Reads `args` by `options` in the form of Verb::options ("--json", "--config FILE"); "--key=value" works too, and "--"
-  /// ends options. problem() says what is wrong.
+  /// Reads `args` by `options` in the form of Verb::options ("--json", "--config FILE"); "--key=value" works
+  /// too, and "--" ends options. problem() says what is wrong.
   Arguments(const std::vector<std::string>& args, const std::vector<std::string>& options);
 
   const std::string& problem() const { return problem_; }
@@ -33,7 +33,8 @@ class Arguments {
 /// complain writes one line to standard error, "villaged VERB: message", and returns `status`.
 int complain(const std::string& verb, const std::string& message, int status);
 
-/// config_path is --config, or ./villaged.json if there is one, or /etc/villaged/villaged.json.
+/// config_path is --config, else the first that is there of ./villaged.json, ~/.villaged/villaged.json and
+/// /etc/villaged/villaged.json.
 std::string config_path(const Arguments& arguments);
 
 /// print writes a text to standard output.

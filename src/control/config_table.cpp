@@ -83,9 +83,11 @@ Shape<ControlOptions> control_section() {
 
 Shape<DaemonOptions> daemon_section() {
   return object<DaemonOptions>({
-      field({.name = "seccomp", .doc = "Give up the system calls that a running node does not need, if the kernel can"},
+      field({.name = "seccomp",
+             .doc = "Give up the system calls that a running node does not need, if the kernel can"},
             &DaemonOptions::seccomp, boolean()),
-      field({.name = "landlock", .doc = "Give up the files that a running node does not need, if the kernel can"},
+      field({.name = "landlock",
+             .doc = "Give up the files that a running node does not need, if the kernel can"},
             &DaemonOptions::landlock, boolean()),
   });
 }
@@ -123,8 +125,9 @@ const Shape<Config>& config_shape() {
           field({.name = "net", .doc = "Threads, sockets and names"}, &Config::net, net_section()),
           field({.name = "control", .doc = "The control interface: status, metrics, health, web page"},
                 &Config::control, control_section()),
-          field({.name = "daemon", .doc = "What a running node gives up, so that a flaw in it costs less"}, &Config::daemon, daemon_section()),
-field({.name = "htx",
+          field({.name = "daemon", .doc = "What a running node gives up, so that a flaw in it costs less"},
+                &Config::daemon, daemon_section()),
+          field({.name = "htx",
                  .doc = "The HTX tunnel: where peers come in, which peers there are, what they may reach"},
                 &Config::htx, htx_section()),
           field({.name = "proxy", .doc = "The gateway: proxy ports of programs here, and the ways out of it"},

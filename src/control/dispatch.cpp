@@ -19,12 +19,14 @@ std::string overview(const std::vector<Verb>& table) {
   for (const auto& verb : table) {
     text += "  " + verb.name + std::string(width + 2 - verb.name.size(), ' ') + verb.summary + "\n";
   }
-  return text + "\n\"villaged VERB --help\" explains a verb. Exit status: 0 fine, 1 failed, 2 bad usage or input.\n"
-                "example: villaged init --dir ~/.villaged --role entry\n";
+  return text +
+         "\n\"villaged VERB --help\" explains a verb. Exit status: 0 fine, 1 failed, 2 bad usage or input.\n"
+         "example: villaged init --dir ~/.villaged --role entry\n";
 }
 
 const Verb* find(const std::vector<Verb>& table, const std::string& name) {
-  const auto found = std::find_if(table.begin(), table.end(), [&name](const Verb& verb) { return verb.name == name; });
+  const auto found =
+      std::find_if(table.begin(), table.end(), [&name](const Verb& verb) { return verb.name == name; });
   return found == table.end() ? nullptr : &*found;
 }
 
@@ -32,9 +34,9 @@ int unknown(const std::string& word, const std::vector<Verb>& table) {
   std::vector<std::string> known;
   for (const auto& verb : table) known.push_back(verb.name);
   const auto meant = nearest(word, known);
-  std::fprintf(stderr, "villaged: there is no verb \"%s\"%s; \"villaged --help\" lists them\n", word.c_str(),
-               meant.empty() ? "" : ("; did you mean \"" + meant + "\"?").c_str());
-  return bad_usage;
+  const auto cure = meant.empty() ? "\"villaged --help\" lists them" : "did you mean \"" + meant + "\"?";
+  std::fprintf(stderr, "villaged: there is no verb \"%s\"; %s\n", word.c_str(), cure.c_str());
+  return exit_usage;
 }
 
 bool asks_for_help(const std::vector<std::string>& args) {
@@ -45,12 +47,12 @@ bool asks_for_help(const std::vector<std::string>& args) {
 int run(const Verb& verb, const std::vector<std::string>& args) {
   if (asks_for_help(args)) {
     print(verb.usage);
-    return fine;
+    return exit_fine;
   }
   try {
     return verb.run(args);
   } catch (const std::exception& problem) {
-    return complain(verb.name, problem.what(), failed);
+    return complain(verb.name, problem.what(), exit_failed);
   }
 }
 
@@ -66,13 +68,13 @@ int dispatch(int argc, char** argv, const std::vector<Verb>& table) {
   std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
   if (args.empty()) {
     std::fputs(overview(table).c_str(), stderr);
-    return bad_usage;
+    return exit_usage;
   }
   auto word = args.front();
   args.erase(args.begin());
   if (word == "--help" || word == "-h" || (word == "help" && args.empty())) {
     print(overview(table));
-    return fine;
+    return exit_fine;
   }
   if (word == "help") {
     word = args.front();

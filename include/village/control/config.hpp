@@ -35,9 +35,9 @@ struct ControlOptions {          // section "control"
   Duration drain_timeout = std::chrono::seconds{10};
 };
 
-struct DaemonOptions {               // section "daemon"
-  bool seccomp = true;               ///< give up system calls that a running daemon does not need
-  bool landlock = true;              ///< give up files outside state and configuration
+struct DaemonOptions {   // section "daemon"
+  bool seccomp = true;   ///< give up system calls that a running daemon does not need
+  bool landlock = true;  ///< give up files outside state and configuration
 };
 
 struct Config {

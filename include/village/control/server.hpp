@@ -40,11 +40,12 @@ struct ControlHooks {
       reload;  ///< keys that need a restart; error = bad config
 };
 
-/// ControlServer lives on one core: every call on that core's thread. At most http_connections_max connections at once
-/// over all its listeners, 10 s for a request and between two; more in limits.hpp. Over TCP a bearer token is asked for
-/// when one is configured (except /healthz and /readyz), and without one only requests that name a loopback host are
-/// answered, so that a web page elsewhere cannot reach it by rebinding its name. The Unix socket is guarded by its mode.
-/// Before it dies stop() must have ended (unless serve() was never called).
+/// ControlServer lives on one core: every call on that core's thread. At most http_connections_max
+/// connections at once over all its listeners, 10 s for a request and between two; more in limits.hpp. Over
+/// TCP a bearer token is asked for when one is configured (except /healthz and /readyz), and without one only
+/// requests that name a loopback host are answered, so that a web page elsewhere cannot reach it by rebinding
+/// its name. The Unix socket is guarded by its mode. Before it dies stop() must have ended (unless serve()
+/// was never called).
 class ControlServer {
  public:
   ControlServer(net::Core& core, const ControlOptions& options, ControlHooks hooks);

@@ -15,8 +15,9 @@ struct Verb {
   std::string summary;  ///< one line for `villaged --help`
   std::string usage;    ///< text of `villaged VERB --help`, ends with an example
   std::function<int(const std::vector<std::string>& args)> run;
-  std::vector<std::string> words{};    ///< what may stand behind the verb: "invite", "add"; for completion
-  std::vector<std::string> options{};  ///< "--config FILE", "--json"; the word behind an option says what it takes
+  std::vector<std::string> words{};  ///< what may stand behind the verb: "invite", "add"; for completion
+  std::vector<std::string>
+      options{};  ///< "--config FILE", "--json"; the word behind an option says what it takes
 };
 
 /// verbs lists those of this module: init, peer, check, status, keygen, limits, version, completion. `daemon`
