@@ -24,7 +24,7 @@ ConfigOutcome read_config(std::string_view text, const std::string& name, Depth 
       check_files(config, *document, problems);
       rlimit descriptors{};
       if (::getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
-        check_descriptors(config, *document, descriptors.rlim_max, problems);
+        fit_descriptors(config, *document, descriptors.rlim_max, problems);
       }
     }
     if (!problems.any()) outcome.config = std::move(config);

@@ -299,27 +299,4 @@ void complete(Config& config) {
   }
 }
 
-std::uint64_t descriptors_needed(const Config& config) {
-  constexpr std::uint64_t others = 256;  // log, listeners of each core, timers, name servers, files in use
-  std::uint64_t needed = others + limits::http_connections_max;
-  // A connection of a program is one descriptor here and at most one to the outside; so is a UDP association.
-  if (!config.proxy.inbounds.empty()) {
-    needed += 2ULL * config.proxy.connections_max + 2ULL * config.proxy.udp_associations_max;
-  }
-  if (!config.htx.listen.empty())
-    needed += std::uint64_t{config.htx.inbound_sessions_max} + config.htx.handshakes_max;
-  return needed;
-}
-
-void check_descriptors(const Config& config, const Document& document, rlim_t allowed, Problems& problems) {
-  const auto needed = descriptors_needed(config);
-  if (allowed == RLIM_INFINITY || needed <= allowed) return;
-  const bool gateway = !config.proxy.inbounds.empty();
-  const std::string pointer = gateway ? "/proxy/connections_max" : "/htx/inbound_sessions_max";
-  problems.error(document.closest(pointer).begin, pointer,
-                 "the limits allow " + detail::whole_text(needed) +
-                     " open descriptors, but this process may have " + detail::whole_text(allowed) +
-                     ": lower this limit, or raise RLIMIT_NOFILE (LimitNOFILE= of the unit)");
-}
-
 }  // namespace village::control

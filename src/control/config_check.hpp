@@ -22,7 +22,8 @@ void check_files(Config& config, const Document& document, Problems& problems);
 /// descriptors_needed is the number of descriptors that the limits of a configuration allow to be open at
 /// once.
 std::uint64_t descriptors_needed(const Config& config);
-/// check_descriptors compares it with what the process may open.
-void check_descriptors(const Config& config, const Document& document, rlim_t allowed, Problems& problems);
+/// fit_descriptors lowers limits that were not set to what the process may open (and warns), and complains when those that
+/// were set do not fit.
+void fit_descriptors(Config& config, const Document& document, rlim_t allowed, Problems& problems);
 
 }  // namespace village::control

@@ -73,7 +73,7 @@ void write_members(Page& page, std::size_t depth, const Json& schema, const Json
   for (const auto& [key, key_schema] : properties(schema).items()) {
     if (key == "$schema") continue;
     const auto* value = values != nullptr && values->contains(key) ? &values->at(key) : nullptr;
-    if (depth == 1) page.gap();
+    if (depth == 1 && &key_schema != &properties(schema).begin().value()) page.gap();
     write_key(page, depth, key, key_schema, value);
   }
 }

@@ -31,6 +31,7 @@ struct Plan {
   std::string directory;
   std::string name;
   bool exit = false;
+  bool allow_private = false;
   std::optional<service::TunnelPeer> peer;
   std::string listen, proxy, control;  ///< addresses; control may be "none"
 };
@@ -57,6 +58,7 @@ std::string read_plan(const Arguments& arguments, Plan& plan) {
   const auto role = arguments.value_or("--role", "entry");
   if (role != "exit" && role != "entry") return "--role is exit or entry";
   plan.exit = role == "exit";
+  plan.allow_private = arguments.has("--allow-private");
   plan.name = arguments.value_or("--name", host_label(role));
   if (!is_label(plan.name)) return "--name takes 1 to 63 characters of a-z, 0-9 and \"-\"";
   plan.listen = arguments.value_or("--listen", "0.0.0.0:8443");
@@ -93,6 +95,7 @@ std::string config_of(const Plan& plan) {
   values["htx"]["peers"] = Json::array();
   if (plan.peer) values["htx"]["peers"].push_back(peer_entry(*plan.peer));
   if (plan.exit) values["htx"]["exit"] = {{"enabled", true}};
+  if (plan.exit && plan.allow_private) values["htx"]["exit"]["allow_private"] = true;
   values["proxy"] = Json::object();
   if (!plan.exit) {
     values["proxy"]["inbounds"] = Json::array({{{"name", "local"}, {"listen", plan.proxy}}});
@@ -252,7 +255,7 @@ Verb init_verb() {
       "init",
       "make keys and a configuration",
       "usage: villaged init --dir DIR [--role exit|entry] [--name NAME] [--peer URI] [--listen ADDRESS]\n"
-      "                     [--proxy ADDRESS] [--control ADDRESS] [--json]\n"
+      "                     [--proxy ADDRESS] [--control ADDRESS] [--allow-private] [--json]\n"
       "\n"
       "Makes a node in DIR: identity.key (its key, mode 0600), certificate.pem and certificate.key "
       "(self-signed, for\n"
@@ -263,6 +266,7 @@ Verb init_verb() {
       "one whose\n"
       "invitation --peer gives, or the first that \"villaged peer add\" brings; until then nothing leaves.\n"
       "NAME is the machine's name if not given. --control none switches HTTP over TCP off.\n"
+          "--allow-private lets an exit's peers reach loopback and private addresses too, as tests on one machine need.\n"
       "\n"
       "example, two machines:\n"
       "  exit$  villaged init --dir ~/.villaged --role exit\n"
@@ -272,7 +276,7 @@ Verb init_verb() {
       run,
       {},
       {"--dir DIR", "--role exit|entry", "--name NAME", "--peer URI", "--listen ADDRESS", "--proxy ADDRESS",
-       "--control ADDRESS", "--json"}};
+       "--control ADDRESS", "--allow-private", "--json"}};
 }
 
 }  // namespace village::control
