@@ -34,6 +34,7 @@ struct Settings {
   std::uint64_t key_update_bytes = std::uint64_t{8} << 30;
   std::uint64_t key_update_frames = 65'536;
   Duration key_update_interval = std::chrono::hours{1};
+  Duration handshake_rtt{0};                        ///< measured by the owner; 0 = unknown, then a PING goes out at once
 };
 
 // What the owner must know. Views point into the buffer given to receive() and die with the next receive() call.
