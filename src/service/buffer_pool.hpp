@@ -2,6 +2,7 @@
 // Buffers of fixed sizes that a core takes and gives back all day: socket buffers and blocks of receive queues.
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 #include "village/base/bytes.hpp"
 

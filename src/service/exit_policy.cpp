@@ -3,12 +3,9 @@
 namespace village::service {
 
 AddressPolicy make_exit_policy(const ExitOptions& options) {
-  if (!options.enabled) return [](const Host&) { return false; };
-  return [allow_private = options.allow_private](const Host& address) {
-    if (const auto* v4 = std::get_if<Ipv4Address>(&address)) return allow_private || is_public(*v4);
-    if (const auto* v6 = std::get_if<Ipv6Address>(&address)) return allow_private || is_public(*v6);
-    return false;
-  };
+  if (!options.enabled) return [](const net::Ip&) { return false; };
+  if (options.allow_private) return [](const net::Ip&) { return true; };
+  return [](const net::Ip& address) { return net::is_public(address); };
 }
 
 }  // namespace village::service

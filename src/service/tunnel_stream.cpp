@@ -54,9 +54,9 @@ net::Task<std::size_t> TunnelStream::read(std::shared_ptr<LinkStream> state, Byt
   }
 }
 
-// Waits until a byte, the FIN or an error is there.
-net::Task<void> TunnelStream::wait_data(std::shared_ptr<LinkStream> state) {
-  while (state->queue.empty() && !state->finished_in && !state->error && !state->abandoned) {
+// Waits until more bytes than that, the FIN or an error are there.
+net::Task<void> TunnelStream::wait_data(std::shared_ptr<LinkStream> state, std::size_t more_than) {
+  while (state->queue.size() <= more_than && !state->finished_in && !state->error && !state->abandoned) {
     const auto woken = co_await state->readable.wait();
     if (!woken) co_return woken.error();
   }
@@ -69,12 +69,12 @@ net::Task<void> TunnelStream::wait(std::shared_ptr<LinkStream> state) {
     auto answered = co_await status(state);
     if (!answered) co_return ok();  // the read that follows meets the same error
   }
-  auto there = co_await wait_data(state);
+  auto there = co_await wait_data(state, 0);
   co_return there;
 }
 
 net::Task<void> TunnelStream::status(std::shared_ptr<LinkStream> state) {
-  auto there = co_await wait_data(state);
+  auto there = co_await wait_data(state, 0);
   if (!there) co_return there.error();
   if (state->queue.empty()) {
     co_return state->error.value_or(Error{Errc::end_of_stream});

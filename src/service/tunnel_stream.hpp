@@ -52,6 +52,8 @@ class TunnelStream final : public net::Stream {
   /// buffered views what arrived and was not read, at least the first 2 KiB of it; skip() takes bytes off its front.
   ByteView buffered() const { return state_->queue.front(); }
   void skip(std::size_t bytes);
+  /// wait_more waits until more than `bytes` are buffered, or the FIN or an error came.
+  net::Task<void> wait_more(std::size_t bytes) { return wait_data(state_, bytes); }
   bool finished() const { return state_->finished_in; }
   std::optional<Error> error() const { return state_->error; }
   /// say queues a few bytes (header, status). Errors: reset if the session is over or has no room for them.
@@ -68,7 +70,7 @@ class TunnelStream final : public net::Stream {
   static net::Task<void> finish(std::shared_ptr<LinkStream> state);
   static net::Task<void> wait(std::shared_ptr<LinkStream> state);
   static net::Task<void> status(std::shared_ptr<LinkStream> state);
-  static net::Task<void> wait_data(std::shared_ptr<LinkStream> state);
+  static net::Task<void> wait_data(std::shared_ptr<LinkStream> state, std::size_t more_than);
 
   std::shared_ptr<LinkStream> state_;
 };

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "village/crypto/aead.hpp"
+#include "village/htx/suite.hpp"
 #include "village/net/deadline.hpp"
 #include "village/wire/cbor.hpp"
 
@@ -52,18 +53,13 @@ net::Task<Bytes> exchange(net::Stream& stream, htx::Handshake& handshake) {
 // Noise (decisions/htx, way in). Until then TLS is followed by Noise directly.
 net::Task<void> pass_ticket(net::TlsStream&) { co_return ok(); }
 
-bool is_aes(htx::Suite suite) {
-  return suite == htx::Suite::xk_aesgcm_sha256 || suite == htx::Suite::xkhfs_aesgcm_sha256;
+bool is_spoken(htx::Suite suite) {
+  const auto* info = htx::suite_info(suite);
+  return info != nullptr && htx::is_supported(suite) && !info->psk;  // no configuration gives a shared secret
 }
 
-bool is_spoken(htx::Suite suite) {
-  switch (suite) {
-    case htx::Suite::xk_chacha_sha256:
-    case htx::Suite::xk_chacha_blake2s:
-    case htx::Suite::xk_aesgcm_sha256:
-    case htx::Suite::ik_chacha_sha256: return true;
-    default: return false;  // ML-KEM is not in; suite 7 needs a shared secret that no configuration gives
-  }
+bool is_fast(htx::Suite suite, bool aes_is_fast) {
+  return aes_is_fast || htx::suite_info(suite)->algorithm == crypto::AeadAlgorithm::chacha20_poly1305;
 }
 
 net::Task<WayIn> noise_as_client(net::StreamPtr stream, htx::ExporterKey exporter,
@@ -86,7 +82,7 @@ Result<htx::Suite> choose_suite(const std::vector<htx::Suite>& offered, bool aes
   const auto first = std::find_if(offered.begin(), offered.end(), is_spoken);
   if (first == offered.end()) return fail(Errc::unsupported);
   const auto fast = std::find_if(first, offered.end(), [aes_is_fast](htx::Suite suite) {
-    return is_spoken(suite) && (aes_is_fast || !is_aes(suite));
+    return is_spoken(suite) && is_fast(suite, aes_is_fast);
   });
   return fast == offered.end() ? *first : *fast;
 }
