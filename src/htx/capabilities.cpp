@@ -82,11 +82,14 @@ Result<Capabilities> decode_capabilities(ByteView cbor) {
   const auto* features = message.find("features");
   if (features == nullptr || features->as_map() == nullptr) return fail(Errc::malformed);
   for (const auto& feature : *features->as_map()) {
-    if (feature.key.as_text() == nullptr || feature.value.as_boolean() == nullptr) return fail(Errc::malformed);
+    if (feature.key.as_text() == nullptr || feature.value.as_boolean() == nullptr)
+      return fail(Errc::malformed);
   }
-  const auto* streams = message.find("streams");
-  if (streams == nullptr || streams->as_uint() == nullptr) return fail(Errc::malformed);
-  result.streams = static_cast<std::uint32_t>(std::min<std::uint64_t>(*streams->as_uint(), limits::peer_streams_max));
+  if (const auto* streams = message.find("streams")) {
+    if (streams->as_uint() == nullptr) return fail(Errc::malformed);
+    result.streams =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(*streams->as_uint(), limits::peer_streams_max));
+  }
   return result;
 }
 
@@ -119,7 +122,8 @@ Result<void> CapabilityExchange::receive(ByteView data) {
     if (incoming_.size() < size) return ok();
     if (size == 2) {
       const auto length = wire::Reader{incoming_}.u16().value();
-      if (length == 0 || length > limits::capability_message_bytes_max) return fail(Errc::limit_exceeded, length);
+      if (length == 0 || length > limits::capability_message_bytes_max)
+        return fail(Errc::limit_exceeded, length);
       continue;
     }
     VG_TRY_VOID(on_message(ByteView{incoming_}.subspan(2)));

@@ -1,9 +1,10 @@
 #pragma once
-// CapabilityExchange: what both ends say on stream 1 before anything is assumed. Source: htx.md section 6 (Betanet 1.2
-// section 9.3), decisions/htx ("streams").
+// CapabilityExchange: what both ends say on stream 1 before anything is assumed. Source: htx.md section 6
+// (Betanet 1.2 section 9.3), decisions/htx ("streams").
 //
-// Each message is u16 length | deterministic CBOR. Both sides send CapMsg at once; the side with the lower PeerID then
-// sends SelMsg, bound to both CapMsgs by their SHA-256. A side's half of stream 1 ends behind its last message.
+// Each message is u16 length | deterministic CBOR. Both sides send CapMsg at once; the side with the lower
+// PeerID then sends SelMsg, bound to both CapMsgs by their SHA-256. A side's half of stream 1 ends behind its
+// last message.
 //
 //   CapMsg {"l2": [ids], "l3": [ids], "l4": [ids], "l5": [ids], "features": {name: bool}, "streams": uint}
 //   SelMsg {"l2": id, ["l3": id, ...], "bind": SHA-256(client's CapMsg) | SHA-256(server's CapMsg)}
@@ -20,7 +21,7 @@ namespace village::htx {
 struct Capabilities {
   std::vector<std::string> l2{"betanet/htx/1.2.0"};
   std::vector<std::string> l3, l4, l5;
-  std::uint32_t streams = 0;  ///< how many streams the sender lets its peer have open
+  std::uint32_t streams = 4'096;  ///< how many streams the sender lets its peer have open; also if not said
 };
 
 /// encode_capabilities writes the CBOR without the length.
@@ -40,8 +41,8 @@ class CapabilityExchange {
     bool last = false;
   };
   Output take_output();
-  /// receive takes bytes of stream 1. Errors: malformed, limit_exceeded, version (no common l2), auth_failed (same key,
-  /// or the selection is not bound to what was sent).
+  /// receive takes bytes of stream 1. Errors: malformed, limit_exceeded, version (no common l2), auth_failed
+  /// (same key, or the selection is not bound to what was sent).
   Result<void> receive(ByteView data);
   /// complete: capabilities of both sides are known and the selection is made.
   bool complete() const { return complete_; }

@@ -34,14 +34,14 @@ inline std::uint32_t sendable(std::uint64_t want, const SendCredit& connection, 
   return static_cast<std::uint32_t>(std::min<std::uint64_t>({want, connection.left(), stream.left()}));
 }
 
-/// worth_sending is the rule against silly windows: credit for less than 1 KiB (or a chunk) waits for more, unless it
-/// is enough for all that waits.
+/// worth_sending is the rule against silly windows: credit for less than 1 KiB (or a chunk) waits for more,
+/// unless it is enough for all that waits.
 inline bool worth_sending(std::uint32_t credit, std::size_t waiting, std::uint32_t chunk) {
   return credit >= std::min(chunk, limits::silly_window_bytes) || (credit > 0 && credit >= waiting);
 }
 
-/// ReceiveWindow counts data received, read by the application, and granted to the peer. Offsets are from the start, so
-/// what waits unread is received - consumed and what the peer may still send is granted - received.
+/// ReceiveWindow counts data received, read by the application, and granted to the peer. Offsets are from the
+/// start, so what waits unread is received - consumed and what the peer may still send is granted - received.
 class ReceiveWindow {
  public:
   ReceiveWindow(std::uint32_t start, Instant now) : granted_{start}, grant_time_{now}, window_{start} {}
@@ -52,8 +52,9 @@ class ReceiveWindow {
     received_ += bytes;
     return true;
   }
-  /// consume counts bytes that the application is done with (at most those unread) and returns the credit to send now:
-  /// nothing before half the window is consumed. If that took less than two round trips, the window doubles.
+  /// consume counts bytes that the application is done with (at most those unread) and returns the credit to
+  /// send now: nothing before half the window is consumed. If that took less than two round trips, the window
+  /// doubles.
   std::uint32_t consume(std::uint64_t bytes, Instant now, Duration rtt, std::uint32_t window_max) {
     consumed_ += std::min(bytes, unread());
     if (granted_ - consumed_ > window_ / 2) return 0;

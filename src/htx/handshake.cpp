@@ -5,8 +5,9 @@
 //                                  <---   u16 | message 2
 //   u16 | message 3 (XK)           --->   identity proof in the initiator's last message
 //
-// The identity proof is the payload of the initiator's last message: Ed25519 key | u16 length | zeros. It proves nothing
-// by a signature: the Noise static is the X25519 form of that key, and Noise has proven the static.
+// The identity proof is the payload of the initiator's last message: Ed25519 key | u16 length | zeros. It
+// proves nothing by a signature: the Noise static is the X25519 form of that key, and Noise has proven the
+// static.
 #include "village/htx/handshake.hpp"
 
 #include <algorithm>
@@ -123,7 +124,7 @@ Result<std::size_t> Handshake::State::wanted() const {
 
 Result<std::size_t> Handshake::State::take(ByteView in) {
   std::size_t used = 0;
-  while (message_index < message_count && (!noise || !noise->my_turn())) {
+  while (!noise || (message_index < message_count && !noise->my_turn())) {
     VG_TRY(size, wanted());
     const auto count = std::min(size - incoming.size(), in.size() - used);
     const auto piece = in.subspan(used, count);
@@ -176,12 +177,14 @@ Handshake::Handshake(Handshake&&) noexcept = default;
 Handshake& Handshake::operator=(Handshake&&) noexcept = default;
 Handshake::~Handshake() = default;
 
-Result<Handshake> Handshake::initiator(const crypto::Ed25519KeyPair& identity, const crypto::Ed25519Public& peer,
-                                       Suite suite, const ExporterKey& exporter, HandshakeSettings settings,
+Result<Handshake> Handshake::initiator(const crypto::Ed25519KeyPair& identity,
+                                       const crypto::Ed25519Public& peer, Suite suite,
+                                       const ExporterKey& exporter, HandshakeSettings settings,
                                        RandomSource& random) {
   if (settings.padding_bytes > limits::handshake_padding_bytes_max) return fail(Errc::bad_argument);
   VG_TRY(remote, crypto::x25519_public(peer));
-  auto state = std::make_unique<State>(noise::Role::initiator, identity, exporter, std::move(settings), random);
+  auto state =
+      std::make_unique<State>(noise::Role::initiator, identity, exporter, std::move(settings), random);
   VG_TRY_VOID(state->start(suite, remote));
   state->peer_key = peer;
   wire::Writer writer{state->outgoing, magic_bytes};
@@ -192,8 +195,10 @@ Result<Handshake> Handshake::initiator(const crypto::Ed25519KeyPair& identity, c
 }
 
 Handshake Handshake::responder(const crypto::Ed25519KeyPair& identity, std::vector<Suite> suites,
-                               const ExporterKey& exporter, HandshakeSettings settings, RandomSource& random) {
-  auto state = std::make_unique<State>(noise::Role::responder, identity, exporter, std::move(settings), random);
+                               const ExporterKey& exporter, HandshakeSettings settings,
+                               RandomSource& random) {
+  auto state =
+      std::make_unique<State>(noise::Role::responder, identity, exporter, std::move(settings), random);
   state->allowed = std::move(suites);
   return Handshake{std::move(state)};
 }

@@ -1,7 +1,7 @@
 #pragma once
-// KeyUpdateBudget: how often keys may change. An update is free once enough went under the current key; others take
-// from a bucket. The receiver enforces it; the sender keeps to it with one token and some seconds in hand, because
-// what it sends evenly may arrive in a bunch. Source: decisions/htx.
+// KeyUpdateBudget: how often keys may change. An update is free once enough went under the current key;
+// others take from a bucket. The receiver enforces it; the sender keeps to it with one token and some seconds
+// in hand, because what it sends evenly may arrive in a bunch. Source: decisions/htx.
 #include <algorithm>
 
 #include "village/base/time.hpp"

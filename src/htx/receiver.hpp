@@ -1,6 +1,6 @@
 #pragma once
-// Receiver: frames in. Cuts the byte stream into frames, judges Len before anything else, decrypts in place, and follows
-// the peer's key updates at the rate that the rule allows.
+// Receiver: frames in. Cuts the byte stream into frames, judges Len before anything else, decrypts in place,
+// and follows the peer's key updates at the rate that the rule allows.
 #include "htx/key_update_budget.hpp"
 #include "village/htx/frame.hpp"
 #include "village/htx/keys.hpp"
@@ -18,8 +18,8 @@ class Receiver {
   Receiver(crypto::AeadAlgorithm algorithm, crypto::Secret<32> traffic_secret, Instant now)
       : opener_{algorithm, std::move(traffic_secret)}, budget_{KeyUpdateBudget::for_receiver(now)} {}
 
-  /// next takes the frame at the start of `in`. Errors: truncated (not all of it is there; nothing was touched),
-  /// malformed (Len), bad_tag.
+  /// next takes the frame at the start of `in`. Errors: truncated (not all of it is there; nothing was
+  /// touched), malformed (Len), bad_tag.
   Result<Incoming> next(ByteSpan in) {
     VG_TRY(size, frame_size(in));
     if (in.size() < size) return fail(Errc::truncated, in.size());

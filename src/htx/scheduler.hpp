@@ -1,10 +1,10 @@
 #pragma once
-// Scheduler: whose data goes next. Three classes of streams, each a ring served by deficit round robin (Shreedhar and
-// Varghese 1995): a stream's turn adds one quantum, the largest chunk, to its deficit, and it sends until that is used
-// up, so streams of a class share by bytes whatever the size of their frames.
+// Scheduler: whose data goes next. Three classes of streams, each a ring served by deficit round robin
+// (Shreedhar and Varghese 1995): a stream's turn adds one quantum, the largest chunk, to its deficit, and it
+// sends until that is used up, so streams of a class share by bytes whatever the size of their frames.
 //
-// A lower class goes first. But a class that others were preferred to for `patience` quanta gets one quantum, so bulk
-// keeps at least 1/17 of the line under any load of the classes above. Every decision is O(1).
+// A lower class goes first. But a class that others were preferred to for `patience` quanta gets one quantum,
+// so bulk keeps at least 1/17 of the line under any load of the classes above. Every decision is O(1).
 #include <array>
 
 #include "htx/credit.hpp"
@@ -43,8 +43,8 @@ class Scheduler {
     }
     return nullptr;
   }
-  /// sent accounts for `bytes` of data from `stream`, the one next() gave, and moves the turn on. The stream's queue
-  /// and credit are already what they are after sending.
+  /// sent accounts for `bytes` of data from `stream`, the one next() gave, and moves the turn on. The
+  /// stream's queue and credit are already what they are after sending.
   void sent(Stream& stream, std::uint32_t bytes) {
     const auto number = stream.ring_number;
     if (number < priorities) {

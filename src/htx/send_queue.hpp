@@ -1,6 +1,6 @@
 #pragma once
-// SendQueue: the unsent bytes of one stream, in pooled blocks. A frame is sealed straight out of the first block, so
-// data is copied once, when it is queued. A stream with nothing to send owns no block.
+// SendQueue: the unsent bytes of one stream, in pooled blocks. A frame is sealed straight out of the first
+// block, so data is copied once, when it is queued. A stream with nothing to send owns no block.
 #include <cstddef>
 #include <cstdint>
 
@@ -15,12 +15,13 @@ struct Block {
   std::byte* data() { return reinterpret_cast<std::byte*>(this + 1); }
 };
 
-/// BlockPool keeps free blocks of three sizes for reuse, at most limits::pooled_bytes_max, one pool for each thread.
+/// BlockPool keeps free blocks of three sizes for reuse, at most limits::pooled_bytes_max, one pool for each
+/// thread.
 class BlockPool {
  public:
   static BlockPool& local();
-  /// take gives an empty block for `bytes` of data or more (at most 65,536). Amortised O(1); allocates only when the
-  /// pool is empty.
+  /// take gives an empty block for `bytes` of data or more (at most 65,536). Amortised O(1); allocates only
+  /// when the pool is empty.
   Block* take(std::size_t bytes);
   void give(Block* block);
   std::size_t pooled_bytes() const { return pooled_bytes_; }
@@ -44,7 +45,8 @@ class SendQueue {
   SendQueue& operator=(const SendQueue&) = delete;
   ~SendQueue() { clear(); }
 
-  /// push copies `data` behind what is there. Blocks hold `block_bytes`, except a small one for a small first piece.
+  /// push copies `data` behind what is there. Blocks hold `block_bytes`, except a small one for a small first
+  /// piece.
   void push(ByteView data, std::size_t block_bytes);
   /// front is the first contiguous piece; empty if the queue is.
   ByteView front() const {

@@ -55,11 +55,8 @@ std::size_t Sender::push(Stream& stream, ByteView data, bool fin) {
   const auto count = std::min(data.size(), room(stream));
   stream.queue.push(data.first(count), chunk_);
   unsent_ += count;
-  if (count < data.size()) {
-    stream.wants_room = true;
-  } else if (fin) {
-    stream.fin_queued = true;
-  }
+  stream.wants_room = count < data.size();
+  if (fin && !stream.wants_room) stream.fin_queued = true;
   scheduler_.place(stream);
   return count;
 }
@@ -125,8 +122,8 @@ void Sender::shrink() {
 
 bool Sender::wants_transmit() const {
   if (close_sent_ || exhausted_) return false;
-  return close_ || update_requested_ || credit_to_tell_ > 0 || !resets_.empty() || !telling_.empty() || ping_ || !echoes_.empty() ||
-         scheduler_.next(credit_) != nullptr;
+  return close_ || update_requested_ || credit_to_tell_ > 0 || !resets_.empty() || !telling_.empty() ||
+         ping_ || !echoes_.empty() || scheduler_.next(credit_) != nullptr;
 }
 
 std::size_t Sender::transmit(ByteSpan out, Instant now) {
@@ -161,8 +158,8 @@ bool Sender::step(Output& out, Instant now) {
 
 bool Sender::key_update_due(Instant now) const {
   const auto& usage = sealer_.usage();
-  const bool due = update_requested_ || usage.frames >= key_update_frames_ || usage.bytes >= key_update_bytes_ ||
-                   now - key_time_ >= key_update_interval_;
+  const bool due = update_requested_ || usage.frames >= key_update_frames_ ||
+                   usage.bytes >= key_update_bytes_ || now - key_time_ >= key_update_interval_;
   return due && budget_.affords(usage, now);
 }
 
@@ -211,8 +208,8 @@ bool Sender::write_ping(Output& out) {
   return true;
 }
 
-/// write_data sends a frame of the stream whose turn it is. Own ids must reach the peer in ascending order, so streams
-/// opened before it that have sent nothing yet are announced first, with an empty frame each.
+/// write_data sends a frame of the stream whose turn it is. Own ids must reach the peer in ascending order,
+/// so streams opened before it that have sent nothing yet are announced first, with an empty frame each.
 bool Sender::write_data(Output& out) {
   Stream* const stream = scheduler_.next(credit_);
   if (stream == nullptr) return false;
@@ -262,11 +259,13 @@ void Sender::after_data(Stream& stream, std::size_t bytes, bool fin) {
   if (fin) listener_.on_fin_sent(stream);
 }
 
-bool Sender::write(Output& out, FrameType type, StreamId id, ByteView head, ByteView body, std::uint16_t aad) {
+bool Sender::write(Output& out, FrameType type, StreamId id, ByteView head, ByteView body,
+                   std::uint16_t aad) {
   const auto header = frame_header(type, id, head.size() + body.size(), aad);
   if (out.room() < header.frame_bytes()) return false;
   if (!sealer_.seal(header, head, body, out.take(header.frame_bytes()))) {
-    exhausted_ = true;  // 2^64 - 1 frames without an update: cannot happen; if it does, silence is the safe end
+    exhausted_ =
+        true;  // 2^64 - 1 frames without an update: cannot happen; if it does, silence is the safe end
     return false;
   }
   ++statistics_.frames_out;

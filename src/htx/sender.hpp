@@ -1,7 +1,7 @@
 #pragma once
-// Sender: frames out. Holds the sealing keys, the connection's credit, the scheduler, and a mailbox of control frames
-// that the rest of the session drops into. Everything in the mailbox is bounded: one credit sum for the connection, one
-// for each stream, few echoes, one close.
+// Sender: frames out. Holds the sealing keys, the connection's credit, the scheduler, and a mailbox of
+// control frames that the rest of the session drops into. Everything in the mailbox is bounded: one credit
+// sum for the connection, one for each stream, few echoes, one close.
 #include <optional>
 #include <string>
 #include <vector>

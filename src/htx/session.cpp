@@ -4,24 +4,49 @@
 
 #include "htx/session_state.hpp"
 #include "village/base/check.hpp"
+#include "village/base/limits.hpp"
+#include "village/htx/limits.hpp"
 
 namespace village::htx {
 namespace {
 
+constexpr village::limits::Row rows[] = {
+    {"htx", "handshake_flight_bytes_max", limits::handshake_flight_bytes_max, 1, "one flight of a handshake"},
+    {"htx", "peer_streams_max", limits::peer_streams_max, sizeof(Stream),
+     "streams that a peer may open, by configuration"},
+    {"htx", "streams_unread_max", limits::streams_unread_max, sizeof(Stream),
+     "ended streams with unread data"},
+    {"htx", "connection_window_bytes_max", limits::connection_window_bytes_max, 1,
+     "data of one session that the application has not read"},
+    {"htx", "session_unsent_bytes_max", limits::session_unsent_bytes_max, 1,
+     "data of one session not sent yet"},
+    {"htx", "stream_unsent_share_bytes", limits::stream_unsent_share_bytes, 1,
+     "what a stream may queue above that"},
+    {"htx", "capability_message_bytes_max", limits::capability_message_bytes_max, 1, "CapMsg or SelMsg"},
+    {"htx", "ping_echoes_max", limits::ping_echoes_max, sizeof(PingPayload), "echoes that wait to be sent"},
+    {"htx", "refusals_max", limits::refusals_max, 8, "resets that wait to be sent, more end the session"},
+    {"htx", "key_update_bucket", limits::key_update_bucket, 0, "key updates at once beyond the free ones"},
+    {"htx", "pooled_bytes_max", limits::pooled_bytes_max, 1, "send blocks kept by a thread for reuse"},
+};
+const bool declared [[maybe_unused]] = village::limits::declare(rows);
+
 Settings bounded(Settings settings) {
   settings.chunk_bytes = std::clamp<std::uint32_t>(settings.chunk_bytes, 1, stream_data_bytes_max);
   settings.peer_streams_max = std::min(settings.peer_streams_max, limits::peer_streams_max);
-  settings.connection_window_max = std::min(settings.connection_window_max, limits::connection_window_bytes_max);
+  settings.connection_window_max =
+      std::min(settings.connection_window_max, limits::connection_window_bytes_max);
   settings.stream_window_max = std::min(settings.stream_window_max, settings.connection_window_max / 2);
   settings.stream_window_start = std::min(settings.stream_window_start, settings.stream_window_max);
-  settings.connection_window_start = std::min(settings.connection_window_start, settings.connection_window_max);
+  settings.connection_window_start =
+      std::min(settings.connection_window_start, settings.connection_window_max);
   settings.send_buffer_bytes = std::max<std::size_t>(settings.send_buffer_bytes, 1);
   return settings;
 }
 
 }  // namespace
 
-Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_, RandomSource& random_, Instant now_)
+Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_, RandomSource& random_,
+                      Instant now_)
     : role{role_},
       settings{bounded(settings_)},
       random{random_},
@@ -29,12 +54,9 @@ Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_,
       streams{role_},
       receiver{keys.algorithm,
                std::move(role_ == Role::client ? keys.server_to_client : keys.client_to_server), now_},
-      sender{keys.algorithm,
-             std::move(role_ == Role::client ? keys.client_to_server : keys.server_to_client),
-             settings,
-             *this,
-             statistics,
-             now_},
+      sender{keys.algorithm, std::move(role_ == Role::client ? keys.client_to_server : keys.server_to_client),
+             settings,       *this,
+             statistics,     now_},
       window{limits::connection_credit_start, now_},
       capabilities{role_, keys.local_key, keys.peer_key, settings.peer_streams_max},
       ping_time{now_},
@@ -93,9 +115,8 @@ void Session::State::raise_window(Stream& stream, std::uint32_t size) {
   sender.tell_credit(stream, stream.window.raise(size, now));
   largest_stream_window = std::max(largest_stream_window, stream.window.window());
   if (std::uint64_t{largest_stream_window} * 2 > window.window()) {
-    raise_connection(
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{largest_stream_window} * 2,
-                                                           settings.connection_window_max)));
+    raise_connection(static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(std::uint64_t{largest_stream_window} * 2, settings.connection_window_max)));
   }
 }
 
@@ -131,14 +152,22 @@ std::optional<Event> Session::poll_event() {
   if (events.empty()) return std::nullopt;
   const auto event = events.pop();
   switch (event.kind) {
-    case EventKind::opened: return StreamOpened{event.stream};
-    case EventKind::data: return StreamData{event.stream, {event.data, event.number}};
-    case EventKind::finished: return StreamFinished{event.stream};
-    case EventKind::reset: return StreamReset{event.stream, event.code};
-    case EventKind::writable: return StreamWritable{event.stream};
-    case EventKind::pong: return PongReceived{Duration{event.number}};
-    case EventKind::ready: return PeerReady{static_cast<std::uint32_t>(event.number)};
-    case EventKind::closed: break;
+    case EventKind::opened:
+      return StreamOpened{event.stream};
+    case EventKind::data:
+      return StreamData{event.stream, {event.data, event.number}};
+    case EventKind::finished:
+      return StreamFinished{event.stream};
+    case EventKind::reset:
+      return StreamReset{event.stream, event.code};
+    case EventKind::writable:
+      return StreamWritable{event.stream};
+    case EventKind::pong:
+      return PongReceived{Duration{event.number}};
+    case EventKind::ready:
+      return PeerReady{static_cast<std::uint32_t>(event.number)};
+    case EventKind::closed:
+      break;
   }
   return SessionClosed{event.code, state_->close_reason, state_->closed_by_peer};
 }
@@ -192,7 +221,8 @@ void Session::consume(StreamId id, std::size_t bytes, Instant now) {
   const auto count = std::min<std::uint64_t>(bytes, stream->window.unread());
   if (!VG_EXPECT(count == bytes)) return;
   const auto before = stream->window.window();
-  const auto credit = stream->window.consume(count, now, state.statistics.rtt, state.settings.stream_window_max);
+  const auto credit =
+      stream->window.consume(count, now, state.statistics.rtt, state.settings.stream_window_max);
   if (!stream->fin_received && credit > 0) state.sender.tell_credit(*stream, credit);
   if (stream->window.window() > before) state.raise_window(*stream, before);
   state.consume_connection(count);

@@ -1,4 +1,5 @@
-// The end of a session, and what happens by time alone: pings, their time-out, the drain, giving back idle memory.
+// The end of a session, and what happens by time alone: pings, their time-out, the drain, giving back idle
+// memory.
 //
 //   open --close()--> draining --peer's CLOSE or 2 s--> closed
 //   open --peer's CLOSE--> our CLOSE is sent --> closed

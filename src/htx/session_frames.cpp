@@ -9,11 +9,16 @@ namespace {
 
 Error violation(Code code) {
   switch (code) {
-    case Code::flow_control_violation: return fail(Errc::flow_control, static_cast<std::uint16_t>(code));
-    case Code::malformed_frame: return fail(Errc::malformed, static_cast<std::uint16_t>(code));
-    case Code::auth_failed: return fail(Errc::auth_failed, static_cast<std::uint16_t>(code));
-    case Code::version_negotiation_failed: return fail(Errc::version, static_cast<std::uint16_t>(code));
-    default: return fail(Errc::protocol, static_cast<std::uint16_t>(code));
+    case Code::flow_control_violation:
+      return fail(Errc::flow_control, static_cast<std::uint16_t>(code));
+    case Code::malformed_frame:
+      return fail(Errc::malformed, static_cast<std::uint16_t>(code));
+    case Code::auth_failed:
+      return fail(Errc::auth_failed, static_cast<std::uint16_t>(code));
+    case Code::version_negotiation_failed:
+      return fail(Errc::version, static_cast<std::uint16_t>(code));
+    default:
+      return fail(Errc::protocol, static_cast<std::uint16_t>(code));
   }
 }
 
@@ -63,12 +68,18 @@ Result<void> Session::State::on_frame(const Incoming& frame) {
       return ok();
   }
   switch (header.type) {
-    case FrameType::stream: return on_stream(frame);
-    case FrameType::window_update: return on_window_update(frame);
-    case FrameType::ping: return on_ping(frame);
-    case FrameType::key_update: return on_key_update(frame);
-    case FrameType::close: return on_close(frame);
-    default: return header.stream == 0 ? ok() : malformed();
+    case FrameType::stream:
+      return on_stream(frame);
+    case FrameType::window_update:
+      return on_window_update(frame);
+    case FrameType::ping:
+      return on_ping(frame);
+    case FrameType::key_update:
+      return on_key_update(frame);
+    case FrameType::close:
+      return on_close(frame);
+    default:
+      return header.stream == 0 ? ok() : malformed();
   }
 }
 
@@ -78,9 +89,13 @@ Result<Stream*> Session::State::stream_of(StreamId id) {
     return stream;
   }
   switch (streams.standing(id)) {
-    case IdStanding::fresh: return accept(id);
-    case IdStanding::spent: ++statistics.frames_ignored; return nullptr;
-    case IdStanding::never_opened: break;
+    case IdStanding::fresh:
+      return accept(id);
+    case IdStanding::spent:
+      ++statistics.frames_ignored;
+      return nullptr;
+    case IdStanding::never_opened:
+      break;
   }
   return malformed();
 }
@@ -105,7 +120,8 @@ Result<void> Session::State::on_stream(const Incoming& frame) {
   const auto data = parse_stream_frame(frame.plaintext);
   if (!data || frame.header.stream == 0) return malformed();
   VG_TRY(stream, stream_of(frame.header.stream));
-  if (sender.resets_waiting() > limits::refusals_max + streams.size()) return violation(Code::policy_rejected);
+  if (sender.resets_waiting() > limits::refusals_max + streams.size())
+    return violation(Code::policy_rejected);
   if (stream == nullptr) return late_data(data->data.size());
   return on_stream_data(*stream, *data);
 }
@@ -128,7 +144,8 @@ Result<void> Session::State::on_stream_data(Stream& stream, const StreamFrame& f
     VG_TRY_VOID(on_capability_data(frame.data));
   } else if (bytes > 0) {
     events.push({EventKind::data, Code::ok, stream.id, frame.data.data(), bytes});
-    // Slow readers together must not stop the others: when half the connection's window waits unread, it grows.
+    // Slow readers together must not stop the others: when half the connection's window waits unread, it
+    // grows.
     if (window.unread() > window.window() / 2) raise_connection(window.grown(settings.connection_window_max));
   }
   if (frame.fin) on_fin(stream);
@@ -210,9 +227,12 @@ Result<void> Session::State::on_reset(StreamId id, Code code) {
 Result<void> Session::State::on_capability_data(ByteView data) {
   if (auto taken = capabilities.receive(data); !taken) {
     switch (taken.error().code) {
-      case Errc::auth_failed: return violation(Code::auth_failed);
-      case Errc::version: return violation(Code::version_negotiation_failed);
-      default: return malformed();
+      case Errc::auth_failed:
+        return violation(Code::auth_failed);
+      case Errc::version:
+        return violation(Code::version_negotiation_failed);
+      default:
+        return malformed();
     }
   }
   send_capabilities();

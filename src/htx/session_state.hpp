@@ -1,6 +1,6 @@
 #pragma once
-// Session::State: the parts of a session and what ties them together. Frames come in by session_frames.cpp, the owner's
-// verbs by session.cpp, the end by session_close.cpp.
+// Session::State: the parts of a session and what ties them together. Frames come in by session_frames.cpp,
+// the owner's verbs by session.cpp, the end by session_close.cpp.
 #include "htx/capabilities.hpp"
 #include "htx/event_queue.hpp"
 #include "htx/receiver.hpp"

@@ -1,5 +1,6 @@
 #pragma once
-// Stream: the state of one stream, and the intrusive lists that streams stand in. At most 256 bytes when idle.
+// Stream: the state of one stream, and the intrusive lists that streams stand in. At most 256 bytes when
+// idle.
 #include <cstdint>
 
 #include "htx/credit.hpp"
@@ -54,7 +55,7 @@ struct Stream {
 static_assert(sizeof(Stream) <= 256);
 
 /// StreamList is a circular list through one of the links. All operations O(1).
-template <Link Stream::* link>
+template <Link Stream::*link>
 class StreamList {
  public:
   bool empty() const { return front_ == nullptr; }

@@ -1,6 +1,6 @@
 #pragma once
-// StreamTable: the streams of a session by id, and the rules of ids: odd ones are the client's, even ones the server's,
-// each side's grow and are never used again.
+// StreamTable: the streams of a session by id, and the rules of ids: odd ones are the client's, even ones the
+// server's, each side's grow and are never used again.
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <memory>
 #include <vector>
@@ -17,8 +17,8 @@ enum class IdStanding : std::uint8_t {
   never_opened,  ///< of our parity, and we have not opened it: a violation
 };
 
-/// StreamTable owns the streams; addresses are stable until erase(). Memory of erased streams is used again; shrink()
-/// frees it when no stream is left.
+/// StreamTable owns the streams; addresses are stable until erase(). Memory of erased streams is used again;
+/// shrink() frees it when no stream is left.
 class StreamTable {
  public:
   explicit StreamTable(Role role) : role_{role}, next_own_{role == Role::client ? 3U : 2U} {

@@ -71,10 +71,7 @@ Result<std::size_t> HandshakeState::write_message(ByteView payload, ByteSpan out
   if (payload.size() > limits::message_bytes_max - added) return fail(Errc::limit_exceeded, payload.size());
   const auto size = payload.size() + added;
   if (out.size() < size) return fail(Errc::limit_exceeded, size);
-  if (const auto written = write(payload, out.first(size)); !written) {
-    dead_ = true;
-    return written.error();
-  }
+  if (const auto written = write(payload, out.first(size)); !written) return die(written.error());
   advance();
   return size;
 }
@@ -109,10 +106,7 @@ Result<std::size_t> HandshakeState::read_message(ByteView in, ByteSpan out) {
   const auto result =
       sound ? read(in, out.first(in.size() - removed))
             : Result<void>{fail(in.size() < removed ? Errc::truncated : Errc::limit_exceeded, in.size())};
-  if (!result) {
-    dead_ = true;
-    return result.error();
-  }
+  if (!result) return die(result.error());
   advance();
   return in.size() - removed;
 }
@@ -185,10 +179,20 @@ void HandshakeState::mix_psk() {
 }
 
 void HandshakeState::advance() {
-  if (++next_message_ < pattern_.message_count) return;
-  ephemeral_.reset();  // Secrets that nothing needs any more
+  if (++next_message_ == pattern_.message_count) drop_secrets();
+}
+
+/// drop_secrets wipes what nothing needs any more, long before the owner destroys the state.
+void HandshakeState::drop_secrets() {
+  ephemeral_.reset();
   static_.reset();
   psks_.clear();
+}
+
+Error HandshakeState::die(Error reason) {
+  dead_ = true;
+  drop_secrets();
+  return reason;
 }
 
 SplitKeys HandshakeState::split() const {

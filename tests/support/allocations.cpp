@@ -12,7 +12,9 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || VG_HAS_FEATURE(address_sanitizer) || \
     VG_HAS_FEATURE(thread_sanitizer)
 #define VG_SANITIZER_ALLOCATOR 1
-#include <sanitizer/allocator_interface.h>
+// <sanitizer/allocator_interface.h>, which g++ 12's packages lack.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void*, std::size_t),
+                                                         void (*on_free)(const volatile void*));
 #endif
 
 namespace {

@@ -1,12 +1,14 @@
 #pragma once
-// Frames of codec htx12: a clear header of ten bytes (the AEAD's associated data), ciphertext, tag. Big-endian.
+// Frames of codec htx12: a clear header of ten bytes (the AEAD's associated data), ciphertext, tag.
+// Big-endian.
 //
 //   +--------+------+--------------+---------+=============+========+
 //   | Len 24 | Ty 8 | Stream id 32 | AAD 16  | ciphertext  | tag 16 |
 //   +--------+------+--------------+---------+=============+========+
 //    Len = 7 + |plaintext| + 16, that is everything behind the Len field
 //
-// Source: htx.md section 5 (Betanet 1.2 sections 5 and 20). Encoders and decoders are inline: a few nanoseconds each.
+// Source: htx.md section 5 (Betanet 1.2 sections 5 and 20). Encoders and decoders are inline: a few
+// nanoseconds each.
 #include <cstdint>
 
 #include "village/base/bytes.hpp"
@@ -21,20 +23,20 @@ enum class FrameType : std::uint8_t {
   window_update = 0x01,  ///< scope 8 (0 connection, 1 stream) | credit 32 (> 0)
   ping = 0x02,           ///< 8 opaque bytes; AAD 1 marks the echo
   key_update = 0x03,     ///< empty; the next frame of this direction is under the next key
-  close = 0x04,          ///< code 16 | length 16 | reason; stream id 0 = connection, else reset of that stream
-  padding = 0x05,        ///< anything; discarded
-  datagram = 0x06,       ///< reserved: ATYP ADDR PORT data on an open udp stream
-  rekey = 0x07,          ///< reserved: hybrid re-handshake
-  path_control = 0x20,   ///< ignored
+  close = 0x04,         ///< code 16 | length 16 | reason; stream id 0 = connection, else reset of that stream
+  padding = 0x05,       ///< anything; discarded
+  datagram = 0x06,      ///< reserved: ATYP ADDR PORT data on an open udp stream
+  rekey = 0x07,         ///< reserved: hybrid re-handshake
+  path_control = 0x20,  ///< ignored
 };
 
 inline constexpr std::size_t frame_header_bytes = 10;
-inline constexpr std::size_t frame_overhead_bytes = 26;          ///< header and tag
-inline constexpr std::uint32_t frame_length_min = 23;            ///< Len of an empty frame
-inline constexpr std::uint32_t frame_length_max = 65'532;        ///< Len + 3 <= 65,535 (Betanet 1.2 section 20)
-inline constexpr std::size_t frame_bytes_max = 65'535;           ///< a whole frame on the wire
+inline constexpr std::size_t frame_overhead_bytes = 26;    ///< header and tag
+inline constexpr std::uint32_t frame_length_min = 23;      ///< Len of an empty frame
+inline constexpr std::uint32_t frame_length_max = 65'532;  ///< Len + 3 <= 65,535 (Betanet 1.2 section 20)
+inline constexpr std::size_t frame_bytes_max = 65'535;     ///< a whole frame on the wire
 inline constexpr std::size_t plaintext_bytes_max = 65'509;
-inline constexpr std::size_t stream_head_bytes = 11;             ///< flags, offset, length of a STREAM frame
+inline constexpr std::size_t stream_head_bytes = 11;  ///< flags, offset, length of a STREAM frame
 inline constexpr std::size_t stream_data_bytes_max = 65'498;
 inline constexpr std::uint16_t aad_ping_echo = 1;
 
@@ -64,7 +66,8 @@ inline void store(std::byte* to, std::uint64_t value, int count) {
 }
 }  // namespace detail
 
-/// frame_header makes the header of a frame with `plaintext_bytes` of plaintext (at most plaintext_bytes_max).
+/// frame_header makes the header of a frame with `plaintext_bytes` of plaintext (at most
+/// plaintext_bytes_max).
 inline FrameHeader frame_header(FrameType type, StreamId stream, std::size_t plaintext_bytes,
                                 std::uint16_t aad = 0) {
   return {static_cast<std::uint32_t>(plaintext_bytes) + frame_length_min, type, stream, aad};
@@ -83,8 +86,8 @@ inline FrameHeader decode_header(std::span<const std::byte, frame_header_bytes> 
           detail::load(in.data() + 4, 4), static_cast<std::uint16_t>(detail::load(in.data() + 8, 2))};
 }
 
-/// frame_size judges Len as soon as its three bytes are there, before anything is buffered, and gives the size of the
-/// whole frame. Errors: truncated (fewer than 3 bytes), malformed (Len below 23 or above 65,532).
+/// frame_size judges Len as soon as its three bytes are there, before anything is buffered, and gives the
+/// size of the whole frame. Errors: truncated (fewer than 3 bytes), malformed (Len below 23 or above 65,532).
 inline Result<std::size_t> frame_size(ByteView in) {
   if (in.size() < 3) return fail(Errc::truncated, in.size());
   const auto length = detail::load(in.data(), 3);

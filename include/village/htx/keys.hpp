@@ -3,7 +3,8 @@
 //
 //   L(secret, label, n) = HKDF-Expand(SHA-256, secret, "betanet " | label, n)
 //   key = L(TS, "key", 32)   nonce salt = L(TS, "nonce", 12)   TS' = L(TS, "next", 32)
-//   record nonce = salt XOR (u64le counter | 0 0 0 0), counter from 0, +1 per frame, 0 again after a key update
+//   record nonce = salt XOR (u64le counter | 0 0 0 0), counter from 0, +1 per frame, 0 again after a key
+//   update
 //
 // Source: htx.md 4.2 (Betanet 1.2 section 8.3, Appendix C.1).
 #include <cstdint>
@@ -17,7 +18,8 @@
 
 namespace village::htx {
 
-/// KeyLadder holds the traffic secret of one generation. advance() forgets it for the next; there is no way back.
+/// KeyLadder holds the traffic secret of one generation. advance() forgets it for the next; there is no way
+/// back.
 class KeyLadder {
  public:
   explicit KeyLadder(crypto::Secret<32> traffic_secret) : secret_{std::move(traffic_secret)} {}
@@ -60,8 +62,8 @@ struct KeyUsage {
 class RecordSealer {
  public:
   RecordSealer(crypto::AeadAlgorithm algorithm, crypto::Secret<32> traffic_secret);
-  /// seal writes header.frame_bytes() bytes to `out`: the header, head|body sealed. head.size() + body.size() must be
-  /// header.plaintext_bytes(). `body` is read once and may not overlap `out`. Errors: exhausted.
+  /// seal writes header.frame_bytes() bytes to `out`: the header, head|body sealed. head.size() + body.size()
+  /// must be header.plaintext_bytes(). `body` is read once and may not overlap `out`. Errors: exhausted.
   Result<void> seal(const FrameHeader& header, ByteView head, ByteView body, ByteSpan out);
   /// update changes to the next key; the caller has sent KEY_UPDATE under the old one.
   void update();

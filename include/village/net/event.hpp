@@ -9,7 +9,7 @@ namespace village::net {
 
 /// Event wakes those who wait; it keeps no state, so look at the condition again after each wait:
 ///   while (queue.empty()) { const auto woken = co_await changed.wait(); if (!woken) co_return; }
-/// Lives on one core. The Event must outlive its waiters' suspension, or be notified before it dies.
+/// Lives on one core. Its death wakes those who wait.
 class Event {
  public:
   explicit Event(Core& core);
@@ -21,14 +21,12 @@ class Event {
   Task<void> wait_until(Instant deadline);
   /// wait_uncancelled ignores cancellation: for joins. The caller checks its own state.
   asio::awaitable<void> wait_uncancelled();
-  bool waited_for() const { return waiters_ != 0; }
 
  private:
   Core& core_;
   asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
                              asio::io_context::executor_type>
       timer_;
-  std::size_t waiters_ = 0;
 };
 
 }  // namespace village::net

@@ -62,22 +62,24 @@ class Runtime {
 template <class Make>
 auto Runtime::call(std::size_t i, Make make) -> typename decltype(make(std::declval<Core&>()))::value_type {
   using Value = typename decltype(make(std::declval<Core&>()))::value_type;
-  std::promise<Value> promise;
-  auto future = promise.get_future();
-  auto body = [&promise, &make](Core& core) -> asio::awaitable<void> {
-    try {
-      if constexpr (std::is_void_v<Value>) {
-        co_await make(core);
-        promise.set_value();
-      } else {
-        auto value = co_await make(core);
-        promise.set_value(std::move(value));
-      }
-    } catch (...) {
-      promise.set_exception(std::current_exception());
-    }
-  };
-  spawn_on(i, std::ref(body));
+  // If the coroutine is dropped unfinished the promise breaks, and get() throws instead of waiting for ever.
+  auto promise = std::make_shared<std::promise<Value>>();
+  auto future = promise->get_future();
+  spawn_on(
+      i, [promise = std::move(promise), make = std::move(make)](Core& core) mutable -> asio::awaitable<void> {
+        const auto answer = std::move(promise);
+        try {
+          if constexpr (std::is_void_v<Value>) {
+            co_await make(core);
+            answer->set_value();
+          } else {
+            auto value = co_await make(core);
+            answer->set_value(std::move(value));
+          }
+        } catch (...) {
+          answer->set_exception(std::current_exception());
+        }
+      });
   return future.get();
 }
 

@@ -22,12 +22,16 @@ namespace village::noise {
 
 /// HandshakeOptions is what one side brings. Secrets are moved in and wiped with the state.
 struct HandshakeOptions {
-  ByteView prologue;                                  ///< read once by start()
-  std::optional<crypto::X25519KeyPair> local_static;  ///< where Pattern::needs_static says so
-  std::optional<crypto::X25519Public>
-      remote_static;      ///< where the pattern knows the peer beforehand, and only there
-  std::vector<Key> psks;  ///< one for each psk token, in the order of the tokens
-  std::optional<crypto::X25519KeyPair> fixed_ephemeral;  ///< tests with published vectors only
+  /// Bytes both sides agree on beforehand; read once by start().
+  ByteView prologue{};
+  /// This side's static, where Pattern::needs_static says so.
+  std::optional<crypto::X25519KeyPair> local_static{};
+  /// The peer's static, where the pattern knows it beforehand, and only there.
+  std::optional<crypto::X25519Public> remote_static{};
+  /// One key for each psk token, in the order of the tokens.
+  std::vector<Key> psks{};
+  /// For tests with published vectors only.
+  std::optional<crypto::X25519KeyPair> fixed_ephemeral{};
 };
 
 /// Transport is the pair of ciphers of this side. One-way patterns use only the initiator's `send` and the
@@ -82,6 +86,8 @@ class HandshakeState {
   void mix_ephemeral(const crypto::X25519Public& key);
   void mix_psk();
   void advance();
+  void drop_secrets();
+  Error die(Error reason);
 
   Pattern pattern_;
   Cipher cipher_;
