@@ -89,8 +89,8 @@ net::Task<std::shared_ptr<TunnelLink>> TunnelAcceptor::enter(net::StreamPtr sock
   const PendingHandshake pending;
   const auto begin = context_.core.clock().now();
   WayInStep step{};
-  auto entered = co_await enter_as_server(context_.core, std::move(socket),
-                                          ServerWayIn{options->identity, tls_, suites_of(*options)},
+  ServerWayIn settings{options->identity, tls_, suites_of(*options)};  // named: g++ 12 copies it bitwise otherwise
+  auto entered = co_await enter_as_server(context_.core, std::move(socket), std::move(settings),
                                           begin + options->handshake_timeout, step);
   if (!entered) {
     const bool by_tls = step == WayInStep::tls && entered.error().code != Errc::timed_out;

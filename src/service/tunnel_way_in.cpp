@@ -73,7 +73,8 @@ net::Task<WayIn> noise_as_client(net::StreamPtr stream, htx::ExporterKey exporte
     const bool hung_up = code == Errc::end_of_stream || code == Errc::reset || code == Errc::truncated;
     co_return hung_up ? Error{Errc::auth_failed} : early.error();
   }
-  co_return WayIn{std::move(stream), handshake.finish(), std::move(*early)};
+  WayIn entered{std::move(stream), handshake.finish(), std::move(*early)};
+  co_return entered;
 }
 
 }  // namespace
@@ -106,7 +107,8 @@ net::Task<WayIn> enter_as_server(net::Core& core, net::StreamPtr socket, ServerW
       htx::Handshake::responder(*settings.identity, std::move(settings.suites), exporter, {}, core.random());
   auto early = co_await net::with_deadline(core, exchange(*socket, handshake), deadline);
   if (!early) co_return early.error();
-  co_return WayIn{std::move(socket), handshake.finish(), std::move(*early)};
+  WayIn entered{std::move(socket), handshake.finish(), std::move(*early)};
+  co_return entered;
 }
 
 net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer, std::shared_ptr<net::TlsClientContext> tls,

@@ -24,7 +24,7 @@ struct WayIn {
   Bytes early;
 };
 
-/// ServerSettings are the responder's part; `tls` is null with outer none.
+/// ServerWayIn is the responder's part; `tls` is null with outer none.
 struct ServerWayIn {
   std::shared_ptr<const crypto::Ed25519KeyPair> identity;
   std::shared_ptr<net::TlsServerContext> tls;

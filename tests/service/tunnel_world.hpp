@@ -107,6 +107,12 @@ net::Task<Bytes> read_exactly(net::Stream& stream, std::size_t bytes);
 /// pattern gives `size` reproducible bytes.
 Bytes pattern(std::size_t size, std::uint64_t seed);
 
+/// code_of is the error's code, Errc{} of a success.
+template <class T>
+Errc code_of(const Result<T>& result) {
+  return result ? Errc{} : result.error().code;
+}
+
 /// metric reads a counter or gauge by its name and labels; fails the test if there is none.
 std::int64_t metric(std::string_view name, std::string_view labels = {});
 
