@@ -52,6 +52,13 @@ std::optional<Errc> code_of(const Result<T>& result) {
   return result.error().code;
 }
 
+/// value_of is the value, or `other` if there is none.
+template <class T>
+T value_of(const Result<T>& result, T other = {}) {
+  if (result.has_error()) return other;
+  return *result;
+}
+
 /// tcp_pair makes two connected descriptors on loopback, without a loop.
 inline std::pair<int, int> tcp_pair() {
   const int listening = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
