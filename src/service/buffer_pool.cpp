@@ -15,11 +15,13 @@ struct FreeList {
   std::vector<std::unique_ptr<std::byte[]>> kept;
 };
 
-thread_local bool pool_gone = false;  // trivially destroyed: still readable when a thread's statics are torn down
+thread_local bool pool_gone =
+    false;  // trivially destroyed: still readable when a thread's statics are torn down
 
 struct Pool {
-  std::array<FreeList, 2> lists{FreeList{limits::tunnel_io_buffer_bytes, limits::tunnel_io_buffers_kept_max, {}},
-                                FreeList{limits::tunnel_queue_block_bytes, limits::tunnel_queue_blocks_kept_max, {}}};
+  std::array<FreeList, 2> lists{
+      FreeList{limits::tunnel_io_buffer_bytes, limits::tunnel_io_buffers_kept_max, {}},
+      FreeList{limits::tunnel_queue_block_bytes, limits::tunnel_queue_blocks_kept_max, {}}};
   Pool() {
     for (auto& list : lists) list.kept.reserve(list.kept_max);
   }

@@ -1,5 +1,6 @@
 #pragma once
-// Buffers of fixed sizes that a core takes and gives back all day: socket buffers and blocks of receive queues.
+// Buffers of fixed sizes that a core takes and gives back all day: socket buffers and blocks of receive
+// queues.
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -8,7 +9,8 @@
 
 namespace village::service {
 
-/// Buffer is one leased piece of memory (not cleared); it goes back to the free list of the thread that drops it.
+/// Buffer is one leased piece of memory (not cleared); it goes back to the free list of the thread that drops
+/// it.
 class Buffer {
  public:
   Buffer() = default;

@@ -1,5 +1,6 @@
 #pragma once
-// ReceiveQueue: the bytes of one stream that arrived before anybody read them, bounded by the credit given out.
+// ReceiveQueue: the bytes of one stream that arrived before anybody read them, bounded by the credit given
+// out.
 #include <cstddef>
 #include <vector>
 
@@ -8,7 +9,8 @@
 
 namespace village::service {
 
-/// ReceiveQueue keeps bytes in blocks: one of 2 KiB while little waits, then pooled ones. An empty queue owns nothing.
+/// ReceiveQueue keeps bytes in blocks: one of 2 KiB while little waits, then pooled ones. An empty queue owns
+/// nothing.
 class ReceiveQueue {
  public:
   bool empty() const { return size_ == 0; }
@@ -17,7 +19,8 @@ class ReceiveQueue {
   void append(ByteView data);
   /// take moves up to out.size() bytes into `out` and returns how many.
   std::size_t take(ByteSpan out);
-  /// front views the first contiguous bytes: at least the first 2 KiB of what was appended since it was last empty.
+  /// front views the first contiguous bytes: at least the first 2 KiB of what was appended since it was last
+  /// empty.
   ByteView front() const;
   /// skip drops the first `bytes`, at most size().
   void skip(std::size_t bytes);

@@ -1,11 +1,13 @@
 #pragma once
-// Signal: one coroutine waits, whoever else runs on the same core wakes it. The condition variable of one core.
+// Signal: one coroutine waits, whoever else runs on the same core wakes it. The condition variable of one
+// core.
 //
 //   while (!condition) { const auto woken = co_await signal.wait(); if (!woken) co_return woken.error(); }
 //
-// net::Event is the same for many waiters and with deadlines, at the price of a timer: too much for two of them in each
-// of thousands of streams. notify() without a waiter does nothing (the waiter looks at its condition first), and it never resumes the waiter
-// inside the caller: the resumption is posted, so that a caller may go on changing state.
+// net::Event is the same for many waiters and with deadlines, at the price of a timer: too much for two of
+// them in each of thousands of streams. notify() without a waiter does nothing (the waiter looks at its
+// condition first), and it never resumes the waiter inside the caller: the resumption is posted, so that a
+// caller may go on changing state.
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
@@ -27,7 +29,8 @@ class Signal {
   Signal(const Signal&) = delete;
   Signal& operator=(const Signal&) = delete;
 
-  /// wait suspends until notify(). At most one waiter at a time. Errors: cancelled (also if the waiter already is).
+  /// wait suspends until notify(). At most one waiter at a time. Errors: cancelled (also if the waiter
+  /// already is).
   net::Task<void> wait() {
     const auto state = co_await boost::asio::this_coro::cancellation_state;
     if (state.cancelled() != boost::asio::cancellation_type::none) co_return fail(Errc::cancelled);

@@ -4,15 +4,22 @@ namespace village::service {
 
 std::byte status_of(Error error) {
   switch (error.code) {
-    case Errc::refused: return stream_status::refused;
-    case Errc::denied: return stream_status::denied;
-    case Errc::net_unreachable: return stream_status::net_unreachable;
+    case Errc::refused:
+      return stream_status::refused;
+    case Errc::denied:
+      return stream_status::denied;
+    case Errc::net_unreachable:
+      return stream_status::net_unreachable;
     case Errc::host_unreachable:
     case Errc::name_not_found:
-    case Errc::name_failed: return stream_status::host_unreachable;
-    case Errc::timed_out: return stream_status::ttl_expired;
-    case Errc::unsupported: return stream_status::unsupported;
-    default: return stream_status::failed;
+    case Errc::name_failed:
+      return stream_status::host_unreachable;
+    case Errc::timed_out:
+      return stream_status::ttl_expired;
+    case Errc::unsupported:
+      return stream_status::unsupported;
+    default:
+      return stream_status::failed;
   }
 }
 

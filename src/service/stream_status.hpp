@@ -8,8 +8,8 @@
 namespace village::service {
 
 namespace stream_status {
-inline constexpr std::byte connected{0}, failed{1}, denied{2}, net_unreachable{3}, host_unreachable{4}, refused{5},
-    ttl_expired{6}, unsupported{7}, bad_address_type{8};
+inline constexpr std::byte connected{0}, failed{1}, denied{2}, net_unreachable{3}, host_unreachable{4},
+    refused{5}, ttl_expired{6}, unsupported{7}, bad_address_type{8};
 }  // namespace stream_status
 
 /// status_of says in one byte why a target could not be reached.

@@ -28,9 +28,10 @@ constexpr village::limits::Row rows[] = {
      "per busy session: one to read into, one to write from; an idle one has none"},
     {"htx", "tunnel_io_buffers_kept_max", limits::tunnel_io_buffers_kept_max, limits::tunnel_io_buffer_bytes,
      "per core, free list"},
-    {"htx", "tunnel_queue_blocks_kept_max", limits::tunnel_queue_blocks_kept_max, limits::tunnel_queue_block_bytes,
-     "per core, free list of receive queues"},
-    {"htx", "tunnel_dials_waiting_max", limits::tunnel_dials_waiting_max, 1'024, "per peer and core: dials before a session"},
+    {"htx", "tunnel_queue_blocks_kept_max", limits::tunnel_queue_blocks_kept_max,
+     limits::tunnel_queue_block_bytes, "per core, free list of receive queues"},
+    {"htx", "tunnel_dials_waiting_max", limits::tunnel_dials_waiting_max, 1'024,
+     "per peer and core: dials before a session"},
     {"htx", "tunnel_header_bytes_max", 1, limits::tunnel_header_bytes_max, "per stream: header"},
 };
 [[maybe_unused]] const bool declared = village::limits::declare(rows);
@@ -101,7 +102,8 @@ struct Tunnel::State : TunnelContext {
     std::size_t index;
   };
   std::vector<Listening> listening;
-  std::map<std::string, std::unique_ptr<TunnelPeerDialer>, std::less<>> dialers;  // never shrinks: users hold pointers
+  std::map<std::string, std::unique_ptr<TunnelPeerDialer>, std::less<>>
+      dialers;  // never shrinks: users hold pointers
 
   void add_dialers() {
     for (const auto& peer : options->peers) {
@@ -152,7 +154,8 @@ void Tunnel::reload(std::shared_ptr<const TunnelOptions> options) {
   state_->options = std::move(options);
   for (auto& [name, dialer] : state_->dialers) {
     const auto& peers = state_->options->peers;
-    const bool known = std::any_of(peers.begin(), peers.end(), [&](const auto& peer) { return peer.name == name; });
+    const bool known =
+        std::any_of(peers.begin(), peers.end(), [&](const auto& peer) { return peer.name == name; });
     if (!known) dialer->remove();
   }
   state_->add_dialers();
@@ -165,7 +168,8 @@ void Tunnel::State::end_sessions_not_allowed() {
   for (const auto& link : held) {
     if (!link->facts().inbound) continue;
     const auto* from = peer(link->facts().key);
-    if (from == nullptr || !from->allow_inbound) link->close(htx::Code::policy_rejected, "not allowed", Ending::removed);
+    if (from == nullptr || !from->allow_inbound)
+      link->close(htx::Code::policy_rejected, "not allowed", Ending::removed);
   }
 }
 
@@ -193,7 +197,8 @@ net::Task<void> Tunnel::drain(Instant deadline) {
   while (!state.links.empty()) {
     const auto changed = co_await state.changed.wait_until(deadline);
     if (changed) continue;
-    cut = std::any_of(state.links.begin(), state.links.end(), [](const auto& link) { return link->streams() != 0; });
+    cut = std::any_of(state.links.begin(), state.links.end(),
+                      [](const auto& link) { return link->streams() != 0; });
     break;
   }
   const auto closing = state.links;

@@ -62,8 +62,9 @@ Error refused(Refusal reason, Error error) {
 }  // namespace
 
 boost::asio::awaitable<void> TunnelAcceptor::serve() {
-  co_await listener_->serve(context_.core,
-                            [this](net::Core&, net::Accepted connection) { return accepted(std::move(connection.stream)); });
+  co_await listener_->serve(context_.core, [this](net::Core&, net::Accepted connection) {
+    return accepted(std::move(connection.stream));
+  });
 }
 
 boost::asio::awaitable<void> TunnelAcceptor::accepted(net::StreamPtr socket) {
@@ -89,7 +90,8 @@ net::Task<std::shared_ptr<TunnelLink>> TunnelAcceptor::enter(net::StreamPtr sock
   const PendingHandshake pending;
   const auto begin = context_.core.clock().now();
   WayInStep step{};
-  ServerWayIn settings{options->identity, tls_, suites_of(*options)};  // named: g++ 12 copies it bitwise otherwise
+  ServerWayIn settings{options->identity, tls_,
+                       suites_of(*options)};  // named: g++ 12 copies it bitwise otherwise
   auto entered = co_await enter_as_server(context_.core, std::move(socket), std::move(settings),
                                           begin + options->handshake_timeout, step);
   if (!entered) {
@@ -98,7 +100,8 @@ net::Task<std::shared_ptr<TunnelLink>> TunnelAcceptor::enter(net::StreamPtr sock
   }
   // The allow-list of now, not of when the handshake began.
   const auto* peer = context_.peer(entered->keys.peer_key);
-  if (peer == nullptr || !peer->allow_inbound) co_return refused(Refusal::not_allowed, Error{Errc::auth_failed});
+  if (peer == nullptr || !peer->allow_inbound)
+    co_return refused(Refusal::not_allowed, Error{Errc::auth_failed});
   const auto suite = entered->keys.suite;
   if (std::find(peer->suites.begin(), peer->suites.end(), suite) == peer->suites.end())
     co_return refused(Refusal::suite_not_allowed, Error{Errc::version});

@@ -1,5 +1,6 @@
 #pragma once
-// TunnelAcceptor: this core's part of one listening address, from the accepted connection to the end of its session.
+// TunnelAcceptor: this core's part of one listening address, from the accepted connection to the end of its
+// session.
 #include <memory>
 
 #include "service/tunnel_context.hpp"
@@ -9,7 +10,8 @@ namespace village::service {
 
 class TunnelAcceptor {
  public:
-  TunnelAcceptor(TunnelContext& context, std::shared_ptr<net::Listener> listener, std::shared_ptr<net::TlsServerContext> tls)
+  TunnelAcceptor(TunnelContext& context, std::shared_ptr<net::Listener> listener,
+                 std::shared_ptr<net::TlsServerContext> tls)
       : context_{context}, listener_{std::move(listener)}, tls_{std::move(tls)} {}
 
   /// serve accepts until close() or cancellation, and ends with the last session.

@@ -14,11 +14,18 @@
 
 namespace village::service {
 
-/// TunnelContext outlives every part. `options` is replaced by reload: what must not change under way is copied.
+/// TunnelContext outlives every part. `options` is replaced by reload: what must not change under way is
+/// copied.
 struct TunnelContext {
   TunnelContext(net::Core& on, std::shared_ptr<const TunnelOptions> with, net::Dialer& out,
                 std::shared_ptr<TunnelCounts> shared)
-      : core{on}, options{std::move(with)}, exit{out}, counts{std::move(shared)}, to_peers{on}, changed{on}, tasks{on} {}
+      : core{on},
+        options{std::move(with)},
+        exit{out},
+        counts{std::move(shared)},
+        to_peers{on},
+        changed{on},
+        tasks{on} {}
 
   net::Core& core;
   std::shared_ptr<const TunnelOptions> options;
@@ -28,7 +35,7 @@ struct TunnelContext {
   std::shared_ptr<net::TlsClientContext> tls_client;  ///< made on first need
   std::vector<std::shared_ptr<TunnelLink>> links;     ///< every session of this core that is not over
   bool draining = false;
-  net::Event changed;                                 ///< a link is over
+  net::Event changed;  ///< a link is over
   net::Nursery tasks;
 
   /// peer finds a configured peer by its key; nullptr if there is none.
@@ -39,7 +46,8 @@ struct TunnelContext {
     return nullptr;
   }
   /// run_link drives a session and the streams the peer opens in it until both are over.
-  boost::asio::awaitable<Error> run_link(std::shared_ptr<TunnelLink> link, Bytes early, std::function<void()> on_ready);
+  boost::asio::awaitable<Error> run_link(std::shared_ptr<TunnelLink> link, Bytes early,
+                                         std::function<void()> on_ready);
 };
 
 }  // namespace village::service

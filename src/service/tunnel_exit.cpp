@@ -16,13 +16,16 @@ using tunnel_metrics::Outcome;
 
 namespace {
 
-// Reads `u8 service | ATYP ADDR PORT` and leaves what follows in the stream. A service other than tcp is
-// `unsupported` as soon as its byte is there.
+constexpr auto unknown_service = Errc::unsupported;
+constexpr auto unknown_address_type = Errc::not_canonical;
+
+// Reads `u8 service | ATYP ADDR PORT`. A service other than tcp is refused as soon as its byte is there.
 Result<Target> parse_header(ByteView in, std::size_t& used) {
   wire::Reader reader{in};
   VG_TRY(service, reader.u8());
-  if (static_cast<htx::Service>(service) != htx::Service::tcp) return fail(Errc::unsupported, service);
-  VG_TRY(target, wire::read_target(reader));
+  if (static_cast<htx::Service>(service) != htx::Service::tcp) return fail(unknown_service, service);
+  auto target = wire::read_target(reader);
+  if (!target) return target.error().code == Errc::unsupported ? fail(unknown_address_type) : target.error();
   used = reader.position();
   return target;
 }
@@ -48,18 +51,25 @@ void refuse(TunnelStream& stream, Error error) {
   VG_LOG(debug, "htx", "stream refused id={} reason={}", stream.id(), name(error.code));
   tunnel_metrics::stream_served(tunnel_metrics::outcome_of(error));
   switch (error.code) {
-    case Errc::unsupported: return stream.refuse(status_of(error), htx::Code::unsupported_feature);
-    case Errc::malformed: return stream.refuse(status_of(error), htx::Code::malformed_frame);
-    default: return stream.refuse(status_of(error), htx::Code::ok);
+    case unknown_service:
+      return stream.refuse(stream_status::unsupported, htx::Code::unsupported_feature);
+    case unknown_address_type:
+      return stream.refuse(stream_status::bad_address_type, htx::Code::unsupported_feature);
+    case Errc::malformed:
+      return stream.refuse(status_of(error), htx::Code::malformed_frame);
+    default:
+      return stream.refuse(status_of(error), htx::Code::ok);
   }
 }
 
 }  // namespace
 
-boost::asio::awaitable<void> serve_stream(TunnelContext& context, std::shared_ptr<TunnelStream> stream, bool may_exit) {
+boost::asio::awaitable<void> serve_stream(TunnelContext& context, std::shared_ptr<TunnelStream> stream,
+                                          bool may_exit) {
   const auto options = context.options;
   auto& core = context.core;
-  auto target = co_await net::with_deadline(core, read_header(stream), net::after(core, options->handshake_timeout));
+  auto target =
+      co_await net::with_deadline(core, read_header(stream), net::after(core, options->handshake_timeout));
   if (!target) {
     refuse(*stream, target.error());
     co_return;

@@ -7,7 +7,9 @@
 
 namespace village::service {
 
-/// serve_stream runs one stream of a peer to its end. `may_exit` tells whether this peer may reach targets from here.
-boost::asio::awaitable<void> serve_stream(TunnelContext& context, std::shared_ptr<TunnelStream> stream, bool may_exit);
+/// serve_stream runs one stream of a peer to its end. `may_exit` tells whether this peer may reach targets
+/// from here.
+boost::asio::awaitable<void> serve_stream(TunnelContext& context, std::shared_ptr<TunnelStream> stream,
+                                          bool may_exit);
 
 }  // namespace village::service

@@ -13,12 +13,12 @@ namespace village::service {
 
 using tunnel_metrics::Ending;
 
-TunnelLink::TunnelLink(net::Core& core, net::StreamPtr socket, htx::SessionKeys keys, const htx::Settings& settings,
-                       LinkFacts facts)
+TunnelLink::TunnelLink(net::Core& core, net::StreamPtr socket, htx::SessionKeys keys,
+                       const htx::Settings& settings, LinkFacts facts)
     : core_{core},
       socket_{std::move(socket)},
-      session_{facts.inbound ? htx::Role::server : htx::Role::client, std::move(keys), settings, core.random(),
-               core.clock().now()},
+      session_{facts.inbound ? htx::Role::server : htx::Role::client, std::move(keys), settings,
+               core.random(), core.clock().now()},
       facts_{std::move(facts)},
       timer_changed_{core},
       room_{core},
@@ -158,7 +158,8 @@ Instant TunnelLink::next_deadline() const {
   auto deadline = closing_until_;
   if (phase_ == Phase::open) {
     if (const auto due = session_.next_deadline()) deadline = std::min(deadline, *due);
-    if (idle_timeout_ != Duration::max() && streams_.empty()) deadline = std::min(deadline, idle_since_ + idle_timeout_);
+    if (idle_timeout_ != Duration::max() && streams_.empty())
+      deadline = std::min(deadline, idle_since_ + idle_timeout_);
   }
   return deadline;
 }
@@ -179,8 +180,8 @@ void TunnelLink::on_time(Instant now) {
   after_work();
 }
 
-// The timer sleeps until the earliest deadline known when it went to sleep; only an earlier one wakes it. Later ones
-// (each byte pushes the next PING away) cost nothing: it finds nothing due and sleeps again.
+// The timer sleeps until the earliest deadline known when it went to sleep; only an earlier one wakes it.
+// Later ones (each byte pushes the next PING away) cost nothing: it finds nothing due and sleeps again.
 void TunnelLink::rearm() {
   if (armed_ != Instant::min() && next_deadline() < armed_) timer_changed_.notify();
 }
@@ -251,7 +252,8 @@ void TunnelLink::on(const htx::StreamWritable& event) {
 }
 
 void TunnelLink::on(const htx::PongReceived& event) {
-  if (event.rtt.count() > 0) tunnel_metrics::rtt_seconds.record_ns(static_cast<std::uint64_t>(event.rtt.count()));
+  if (event.rtt.count() > 0)
+    tunnel_metrics::rtt_seconds.record_ns(static_cast<std::uint64_t>(event.rtt.count()));
 }
 
 void TunnelLink::on(const htx::PeerReady&) {
@@ -261,8 +263,8 @@ void TunnelLink::on(const htx::PeerReady&) {
 }
 
 void TunnelLink::on(const htx::SessionClosed& event) {
-  VG_LOG(debug, "htx", "session closed peer={} code={} reason={} by_peer={}", facts_.peer, htx::name(event.code),
-         event.reason, event.by_peer);
+  VG_LOG(debug, "htx", "session closed peer={} code={} reason={} by_peer={}", facts_.peer,
+         htx::name(event.code), event.reason, event.by_peer);
   begin_closing(Error{Errc::reset, static_cast<std::uint32_t>(event.code)},
                 event.by_peer ? Ending::peer_closed : Ending::lost);
   if (event.by_peer) socket_->close();
@@ -280,7 +282,8 @@ LinkStream* TunnelLink::find(htx::StreamId id) {
 
 void TunnelLink::add(const StreamRef& stream) {
   streams_.emplace(stream->id, stream);
-  (stream->id % 2 == (facts_.inbound ? 0 : 1) ? tunnel_metrics::streams_out : tunnel_metrics::streams_in).add();
+  (stream->id % 2 == (facts_.inbound ? 0 : 1) ? tunnel_metrics::streams_out : tunnel_metrics::streams_in)
+      .add();
 }
 
 void TunnelLink::forget(LinkStream& stream) {

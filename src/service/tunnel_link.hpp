@@ -1,15 +1,17 @@
 #pragma once
-// TunnelLink: the driver of one HTX session over one stream. The session (htx::Session) knows the protocol and no
-// socket; the link moves bytes between the two and hands streams out.
+// TunnelLink: the driver of one HTX session over one stream. The session (htx::Session) knows the protocol
+// and no socket; the link moves bytes between the two and hands streams out.
 //
 //   socket -> read loop -> session.receive (in place) -> events -> waiting readers or receive queues
 //   send(), consume(), ... -> session -> write loop: poll_transmit into one buffer, one write -> socket
 //
-// Reading never waits for writing or for a slow reader: what a reader does not take waits in its queue, bounded by the
-// credit the session gave. Writing is one loop: while the socket is busy everything said meanwhile gathers in the
-// session, and goes out together; when it is idle, at once. Idle, a link holds no buffer.
+// Reading never waits for writing or for a slow reader: what a reader does not take waits in its queue,
+// bounded by the credit the session gave. Writing is one loop: while the socket is busy everything said
+// meanwhile gathers in the session, and goes out together; when it is idle, at once. Idle, a link holds no
+// buffer.
 //
-//   open --close(), CLOSE received, error, ping time-out--> closing --CLOSE sent and peer gone, or 2 s--> over
+//   open --close(), CLOSE received, error, ping time-out--> closing --CLOSE sent and peer gone, or 2 s-->
+//   over
 //
 // The streams die as soon as the link leaves `open`. Lives on one core.
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -44,15 +46,17 @@ struct LinkFacts {
 class TunnelLink : public std::enable_shared_from_this<TunnelLink> {
  public:
   struct Hooks {
-    std::function<void(std::unique_ptr<TunnelStream>)> on_stream;  ///< the peer opened a stream; empty: all are reset
-    std::function<void()> on_ready;                                ///< the peer has proved that it lives
+    std::function<void(std::unique_ptr<TunnelStream>)>
+        on_stream;                   ///< the peer opened a stream; empty: all are reset
+    std::function<void()> on_ready;  ///< the peer has proved that it lives
   };
-  TunnelLink(net::Core& core, net::StreamPtr socket, htx::SessionKeys keys, const htx::Settings& settings, LinkFacts facts);
+  TunnelLink(net::Core& core, net::StreamPtr socket, htx::SessionKeys keys, const htx::Settings& settings,
+             LinkFacts facts);
   TunnelLink(const TunnelLink&) = delete;
   TunnelLink& operator=(const TunnelLink&) = delete;
 
-  /// run drives the session until it is over, then says why. `early` are bytes that followed the handshake. Once.
-  /// Cancelling it drops the connection.
+  /// run drives the session until it is over, then says why. `early` are bytes that followed the handshake.
+  /// Once. Cancelling it drops the connection.
   boost::asio::awaitable<Error> run(Bytes early, Hooks hooks);
 
   /// open starts a stream, or waits until the peer's limit lets it. Errors: busy at `deadline`, reset.
@@ -129,22 +133,22 @@ class TunnelLink : public std::enable_shared_from_this<TunnelLink> {
   tunnel_metrics::Ending ending_ = tunnel_metrics::Ending::lost;
   std::string retire_reason_;
 
-  Buffer input_;                 // leased while bytes move; [0, filled_) waits to be used
+  Buffer input_;  // leased while bytes move; [0, filled_) waits to be used
   std::size_t filled_ = 0;
   boost::unordered_flat_map<htx::StreamId, StreamRef> streams_;
   LinkStream* last_found_ = nullptr;
   std::vector<htx::StreamId> farewells_;  // streams that wait for their last bytes to leave
 
-  Signal work_;                  // the write loop waits here
-  net::Event timer_changed_;     // the timer loop waits here
-  net::Event room_;              // those who wait to open a stream
+  Signal work_;               // the write loop waits here
+  net::Event timer_changed_;  // the timer loop waits here
+  net::Event room_;           // those who wait to open a stream
   Instant armed_ = Instant::max();
   Instant closing_until_ = Instant::max();
   Duration idle_timeout_ = Duration::max();
   Instant idle_since_;
   const Instant since_;
   Instant key_since_;
-  htx::Statistics counted_;      // what the metrics know already
+  htx::Statistics counted_;  // what the metrics know already
 };
 
 }  // namespace village::service

@@ -28,9 +28,11 @@ constexpr auto ended_help = "HTX sessions that ended, by reason.";
 
 Gauge sessions_in{"villaged_htx_sessions", sessions_help, "direction=\"in\""};
 Gauge sessions_out{"villaged_htx_sessions", sessions_help, "direction=\"out\""};
-Gauge handshakes_pending{"villaged_htx_handshakes_pending", "Accepted connections whose handshake is not finished."};
+Gauge handshakes_pending{"villaged_htx_handshakes_pending",
+                         "Accepted connections whose handshake is not finished."};
 Counter handshakes_in_ok{"villaged_htx_handshakes_total", handshakes_help, "direction=\"in\",result=\"ok\""};
-Counter handshakes_out_ok{"villaged_htx_handshakes_total", handshakes_help, "direction=\"out\",result=\"ok\""};
+Counter handshakes_out_ok{"villaged_htx_handshakes_total", handshakes_help,
+                          "direction=\"out\",result=\"ok\""};
 Histogram handshake_in_seconds{"villaged_htx_handshake_seconds", handshake_time_help, "direction=\"in\""};
 Histogram handshake_out_seconds{"villaged_htx_handshake_seconds", handshake_time_help, "direction=\"out\""};
 Gauge streams_in{"villaged_htx_streams", streams_help, "direction=\"in\""};
@@ -70,11 +72,16 @@ Counter refused_cells[] = {
 };
 static_assert(std::size(refused_cells) == static_cast<std::size_t>(Refusal::count));
 
-Counter dial_refused{"villaged_htx_handshakes_total", handshakes_help, "direction=\"out\",result=\"refused\""};
-Counter dial_unreachable{"villaged_htx_handshakes_total", handshakes_help, "direction=\"out\",result=\"unreachable\""};
-Counter dial_timed_out{"villaged_htx_handshakes_total", handshakes_help, "direction=\"out\",result=\"timed_out\""};
-Counter dial_certificate{"villaged_htx_handshakes_total", handshakes_help, "direction=\"out\",result=\"bad_certificate\""};
-Counter dial_auth{"villaged_htx_handshakes_total", handshakes_help, "direction=\"out\",result=\"auth_failed\""};
+Counter dial_refused{"villaged_htx_handshakes_total", handshakes_help,
+                     "direction=\"out\",result=\"refused\""};
+Counter dial_unreachable{"villaged_htx_handshakes_total", handshakes_help,
+                         "direction=\"out\",result=\"unreachable\""};
+Counter dial_timed_out{"villaged_htx_handshakes_total", handshakes_help,
+                       "direction=\"out\",result=\"timed_out\""};
+Counter dial_certificate{"villaged_htx_handshakes_total", handshakes_help,
+                         "direction=\"out\",result=\"bad_certificate\""};
+Counter dial_auth{"villaged_htx_handshakes_total", handshakes_help,
+                  "direction=\"out\",result=\"auth_failed\""};
 Counter dial_other{"villaged_htx_handshakes_total", handshakes_help, "direction=\"out\",result=\"other\""};
 
 Counter served_cells[] = {
@@ -106,33 +113,45 @@ void refuse(Refusal reason) { refused_cells[static_cast<std::size_t>(reason)].ad
 
 Refusal refusal_of(Error error) {
   switch (error.code) {
-    case Errc::timed_out: return Refusal::timed_out;
+    case Errc::timed_out:
+      return Refusal::timed_out;
     case Errc::malformed:
     case Errc::limit_exceeded:
-    case Errc::protocol: return Refusal::malformed;
+    case Errc::protocol:
+      return Refusal::malformed;
     case Errc::auth_failed:
     case Errc::bad_tag:
-    case Errc::bad_key: return Refusal::auth_failed;
+    case Errc::bad_key:
+      return Refusal::auth_failed;
     case Errc::version:
-    case Errc::unsupported: return Refusal::version;
+    case Errc::unsupported:
+      return Refusal::version;
     case Errc::end_of_stream:
     case Errc::reset:
-    case Errc::io: return Refusal::hung_up;
-    default: return Refusal::other;
+    case Errc::io:
+      return Refusal::hung_up;
+    default:
+      return Refusal::other;
   }
 }
 
 void dial_failed(Error error) {
   switch (error.code) {
-    case Errc::refused: return dial_refused.add();
+    case Errc::refused:
+      return dial_refused.add();
     case Errc::net_unreachable:
     case Errc::host_unreachable:
     case Errc::name_not_found:
-    case Errc::name_failed: return dial_unreachable.add();
-    case Errc::timed_out: return dial_timed_out.add();
-    case Errc::bad_certificate: return dial_certificate.add();
-    case Errc::auth_failed: return dial_auth.add();
-    default: return dial_other.add();
+    case Errc::name_failed:
+      return dial_unreachable.add();
+    case Errc::timed_out:
+      return dial_timed_out.add();
+    case Errc::bad_certificate:
+      return dial_certificate.add();
+    case Errc::auth_failed:
+      return dial_auth.add();
+    default:
+      return dial_other.add();
   }
 }
 
@@ -140,18 +159,27 @@ void stream_served(Outcome outcome) { served_cells[static_cast<std::size_t>(outc
 
 Outcome outcome_of(Error error) {
   switch (error.code) {
-    case Errc::refused: return Outcome::refused;
-    case Errc::denied: return Outcome::denied;
+    case Errc::refused:
+      return Outcome::refused;
+    case Errc::denied:
+      return Outcome::denied;
     case Errc::net_unreachable:
     case Errc::host_unreachable:
     case Errc::name_not_found:
-    case Errc::name_failed: return Outcome::unreachable;
-    case Errc::timed_out: return Outcome::timed_out;
-    case Errc::unsupported: return Outcome::unsupported;
+    case Errc::name_failed:
+      return Outcome::unreachable;
+    case Errc::timed_out:
+      return Outcome::timed_out;
+    case Errc::unsupported:
+    case Errc::not_canonical:
+      return Outcome::unsupported;
     case Errc::malformed:
-    case Errc::end_of_stream: return Outcome::malformed;
-    case Errc::busy: return Outcome::busy;
-    default: return Outcome::failed;
+    case Errc::end_of_stream:
+      return Outcome::malformed;
+    case Errc::busy:
+      return Outcome::busy;
+    default:
+      return Outcome::failed;
   }
 }
 

@@ -40,7 +40,8 @@ std::string explain(Error error) {
   std::string text{name(error.code)};
   if (error.code == Errc::auth_failed)
     text += ": the peer hung up in the handshake (is its key right, and are we on its list?)";
-  if (error.code == Errc::bad_certificate) text += ": the certificate is not the pinned one, or does not verify";
+  if (error.code == Errc::bad_certificate)
+    text += ": the certificate is not the pinned one, or does not verify";
   return text;
 }
 
@@ -64,13 +65,16 @@ net::Task<net::StreamPtr> TunnelPeerDialer::dial(Target target, Instant deadline
     if (!link) co_return link.error();
     auto stream = co_await dial_over(*link, target, deadline);
     if (stream) co_return stream;
-    // The session died under the stream: no answer came, so nothing was delivered, and the next one may do better.
-    const bool lost = !(*link)->usable() && (stream.error().code == Errc::reset || stream.error().code == Errc::closed);
+    // The session died under the stream: no answer came, so nothing was delivered, and the next one may do
+    // better.
+    const bool lost =
+        !(*link)->usable() && (stream.error().code == Errc::reset || stream.error().code == Errc::closed);
     if (!lost) co_return stream.error();
   }
 }
 
-net::Task<net::StreamPtr> TunnelPeerDialer::dial_over(std::shared_ptr<TunnelLink> link, Target target, Instant deadline) {
+net::Task<net::StreamPtr> TunnelPeerDialer::dial_over(std::shared_ptr<TunnelLink> link, Target target,
+                                                      Instant deadline) {
   auto stream = co_await link->open(htx::Priority::interactive, deadline);
   if (!stream) co_return stream.error();
   ByteArray<1 + wire::socks_address_bytes_max> header;
@@ -132,15 +136,15 @@ net::Task<void> TunnelPeerDialer::connect_once() {
     context_.tls_client = std::move(*made);
   }
   const auto begin = now();
-  auto entered = co_await enter_as_client(context_.core, context_.to_peers, context_.tls_client, options->identity, peer,
-                                          begin + options->dial_timeout);
+  auto entered = co_await enter_as_client(context_.core, context_.to_peers, context_.tls_client,
+                                          options->identity, peer, begin + options->dial_timeout);
   if (!entered) co_return entered.error();
   if (removed_ || peer.key != peer_.key || !same_way(peer, peer_)) co_return fail(Errc::cancelled);
   tunnel_metrics::handshakes_out_ok.add();
   tunnel_metrics::handshake_out_seconds.record_ns(static_cast<std::uint64_t>((now() - begin).count()));
   LinkFacts facts{peer.name, peer.key, false, peer.outer, entered->keys.suite};
-  auto link = std::make_shared<TunnelLink>(context_.core, std::move(entered->stream), std::move(entered->keys),
-                                           options->session, std::move(facts));
+  auto link = std::make_shared<TunnelLink>(context_.core, std::move(entered->stream),
+                                           std::move(entered->keys), options->session, std::move(facts));
   link->close_when_idle(options->idle_timeout);
   const bool started = context_.tasks.spawn(
       [this, link, early = std::move(entered->early)]() mutable { return run(link, std::move(early)); });
@@ -150,8 +154,8 @@ net::Task<void> TunnelPeerDialer::connect_once() {
 }
 
 boost::asio::awaitable<void> TunnelPeerDialer::run(std::shared_ptr<TunnelLink> link, Bytes early) {
-  // The handshake alone does not prove that the peer took us: the responder judges us by the last message. Its first
-  // frame does.
+  // The handshake alone does not prove that the peer took us: the responder judges us by the last message.
+  // Its first frame does.
   const auto error = co_await context_.run_link(link, std::move(early), [this] {
     failures_ = 0;
     not_before_ = Instant::min();
@@ -175,7 +179,8 @@ void TunnelPeerDialer::failed(Error error) {
   ++failures_;
   const auto& options = *context_.options;
   not_before_ = now() + backoff(failures_, options.backoff_min, options.backoff_max, context_.core.random());
-  VG_LOG(debug, "htx", "connect failed peer={} reason={} failures={}", peer_.name, name(error.code), failures_);
+  VG_LOG(debug, "htx", "connect failed peer={} reason={} failures={}", peer_.name, name(error.code),
+         failures_);
 }
 
 // --- configuration

@@ -1,5 +1,6 @@
 #pragma once
-// TunnelPeerDialer: the way through one configured peer on one core: at most one session, opened when a stream needs it.
+// TunnelPeerDialer: the way through one configured peer on one core: at most one session, opened when a
+// stream needs it.
 //
 //   idle --dial()--> connecting --ok--> connected --lost, idle, closed--> idle
 //                        | failed, streams wait         ^
@@ -20,13 +21,14 @@ class TunnelPeerDialer final : public net::Dialer {
  public:
   TunnelPeerDialer(TunnelContext& context, TunnelPeer peer);
 
-  /// dial opens a stream to `target` through the peer and waits for the exit's answer. Without a session it waits for
-  /// one until `deadline`, then fails with the last error of connecting. A stream whose session dies before the answer
-  /// is tried again. Errors: of net::Dialer, bad_certificate, not_found (the peer was removed), unsupported.
+  /// dial opens a stream to `target` through the peer and waits for the exit's answer. Without a session it
+  /// waits for one until `deadline`, then fails with the last error of connecting. A stream whose session
+  /// dies before the answer is tried again. Errors: of net::Dialer, bad_certificate, not_found (the peer was
+  /// removed), unsupported.
   net::Task<net::StreamPtr> dial(Target target, Instant deadline) override;
 
-  /// update takes a changed configuration; the session ends at once if the peer's key changed, else when its last
-  /// stream does, and only if it would be made differently now.
+  /// update takes a changed configuration; the session ends at once if the peer's key changed, else when its
+  /// last stream does, and only if it would be made differently now.
   void update(const TunnelPeer& peer);
   /// remove ends the session; later dials fail with not_found.
   void remove();
@@ -57,7 +59,7 @@ class TunnelPeerDialer final : public net::Dialer {
   Instant not_before_ = Instant::min();  ///< back-off: no attempt earlier
   std::optional<Error> last_error_;
   std::string last_error_text_;
-  net::Event changed_;                   ///< a session is there, or the peer was changed or removed
+  net::Event changed_;  ///< a session is there, or the peer was changed or removed
 };
 
 /// backoff draws the pause after the n-th failure in a row (n >= 1): uniform over [0, min * 2^(n-1)], capped.

@@ -49,8 +49,8 @@ net::Task<Bytes> exchange(net::Stream& stream, htx::Handshake& handshake) {
   co_return to_bytes(ByteView{in}.first(filled));
 }
 
-// Place of the access ticket: with outer tls the WebSocket upgrade that carries it will run here, between TLS and
-// Noise (decisions/htx, way in). Until then TLS is followed by Noise directly.
+// Place of the access ticket: with outer tls the WebSocket upgrade that carries it will run here, between TLS
+// and Noise (decisions/htx, way in). Until then TLS is followed by Noise directly.
 net::Task<void> pass_ticket(net::TlsStream&) { co_return ok(); }
 
 bool is_spoken(htx::Suite suite) {
@@ -88,8 +88,8 @@ Result<htx::Suite> choose_suite(const std::vector<htx::Suite>& offered, bool aes
   return fast == offered.end() ? *first : *fast;
 }
 
-net::Task<WayIn> enter_as_server(net::Core& core, net::StreamPtr socket, ServerWayIn settings, Instant deadline,
-                                 WayInStep& step) {
+net::Task<WayIn> enter_as_server(net::Core& core, net::StreamPtr socket, ServerWayIn settings,
+                                 Instant deadline, WayInStep& step) {
   htx::ExporterKey exporter{};
   if (settings.tls) {
     step = WayInStep::tls;
@@ -111,7 +111,8 @@ net::Task<WayIn> enter_as_server(net::Core& core, net::StreamPtr socket, ServerW
   co_return entered;
 }
 
-net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer, std::shared_ptr<net::TlsClientContext> tls,
+net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer,
+                                 std::shared_ptr<net::TlsClientContext> tls,
                                  std::shared_ptr<const crypto::Ed25519KeyPair> identity, TunnelPeer peer,
                                  Instant deadline) {
   auto dialed = co_await dialer.dial(*peer.address, deadline);
@@ -124,8 +125,8 @@ net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer, std::s
     if (std::holds_alternative<DomainName>(peer.address->host)) server.sni = name;
     server.trust.pin = peer.pin;
     server.trust.name = name;
-    auto secured =
-        co_await net::TlsStream::connect(core, std::move(stream), std::move(tls), std::move(server), deadline);
+    auto secured = co_await net::TlsStream::connect(core, std::move(stream), std::move(tls),
+                                                    std::move(server), deadline);
     if (!secured) co_return secured.error();
     const auto passed = co_await net::with_deadline(core, pass_ticket(**secured), deadline);
     if (!passed) co_return passed.error();
@@ -134,7 +135,8 @@ net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer, std::s
     stream = std::move(*secured);
   }
   auto entered = co_await net::with_deadline(
-      core, noise_as_client(std::move(stream), exporter, std::move(identity), std::move(peer), core.random()), deadline);
+      core, noise_as_client(std::move(stream), exporter, std::move(identity), std::move(peer), core.random()),
+      deadline);
   co_return entered;
 }
 

@@ -30,19 +30,22 @@ struct ServerWayIn {
   std::shared_ptr<net::TlsServerContext> tls;
   std::vector<htx::Suite> suites;
 };
-/// enter_as_server takes an accepted connection through the steps; `step` tells how far it came. Errors: timed_out at
-/// `deadline`, however slowly bytes trickle; auth_failed, malformed, version, those of TlsStream::accept.
-net::Task<WayIn> enter_as_server(net::Core& core, net::StreamPtr socket, ServerWayIn settings, Instant deadline,
-                                 WayInStep& step);
+/// enter_as_server takes an accepted connection through the steps; `step` tells how far it came. Errors:
+/// timed_out at `deadline`, however slowly bytes trickle; auth_failed, malformed, version, those of
+/// TlsStream::accept.
+net::Task<WayIn> enter_as_server(net::Core& core, net::StreamPtr socket, ServerWayIn settings,
+                                 Instant deadline, WayInStep& step);
 
-/// enter_as_client dials `peer` and goes through the steps. Errors: those of TcpDialer and TlsStream::connect;
-/// auth_failed when the peer hangs up in the handshake (wrong key, or we are not on its list); timed_out.
-net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer, std::shared_ptr<net::TlsClientContext> tls,
+/// enter_as_client dials `peer` and goes through the steps. Errors: those of TcpDialer and
+/// TlsStream::connect; auth_failed when the peer hangs up in the handshake (wrong key, or we are not on its
+/// list); timed_out.
+net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer,
+                                 std::shared_ptr<net::TlsClientContext> tls,
                                  std::shared_ptr<const crypto::Ed25519KeyPair> identity, TunnelPeer peer,
                                  Instant deadline);
 
-/// choose_suite takes the first suite whose AEAD this CPU does fast, else the first; suites this build cannot speak
-/// are passed over. Errors: unsupported if none is left.
+/// choose_suite takes the first suite whose AEAD this CPU does fast, else the first; suites this build cannot
+/// speak are passed over. Errors: unsupported if none is left.
 Result<htx::Suite> choose_suite(const std::vector<htx::Suite>& offered, bool aes_is_fast);
 
 }  // namespace village::service

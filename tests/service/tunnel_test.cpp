@@ -14,7 +14,8 @@ using namespace std::chrono_literals;
 using service::Outer;
 using service::Tunnel;
 
-// Sends `size` pseudo-random bytes to an echo through the tunnel while reading them back; both digests must agree.
+// Sends `size` pseudo-random bytes to an echo through the tunnel while reading them back; both digests must
+// agree.
 net::Task<bool> echo_digest(net::Core& core, net::Stream& stream, std::size_t size, std::uint64_t seed) {
   crypto::HashStream sent{crypto::HashAlgorithm::sha256};
   crypto::HashStream got{crypto::HashAlgorithm::sha256};
@@ -66,7 +67,7 @@ TEST_P(TunnelOver, Carries64MiBEachWay) {
     EXPECT_TRUE(stream) << name(stream.error().code);
     if (!stream) co_return false;
     const auto result = co_await echo_digest(core, **stream, 64 << 20, 1);
-    co_return result && *result;
+    co_return result&&* result;
   });
   EXPECT_TRUE(same);
 }
@@ -80,7 +81,7 @@ TEST_P(TunnelOver, CarriesOneByte) {
     EXPECT_TRUE(stream);
     if (!stream) co_return false;
     const auto result = co_await echo_digest(core, **stream, 1, 2);
-    co_return result && *result;
+    co_return result&&* result;
   });
   EXPECT_TRUE(same);
 }
@@ -95,15 +96,16 @@ TEST_P(TunnelOver, PassesTheOpenersHalfClose) {
     (void)co_await stream->write_all(answer);
     (void)co_await stream->shutdown_write();
   });
-  const auto answer = world.run(clients, [&, &entry = entry](net::Core&) -> boost::asio::awaitable<std::string> {
-    auto stream = co_await world.dial(entry, "exit", target);
-    if (!stream) co_return std::string{name(stream.error().code)};
-    const Bytes question(1'000'000, std::byte{7});
-    (void)co_await (*stream)->write_all(question);
-    (void)co_await (*stream)->shutdown_write();
-    const auto all = co_await read_all(**stream);
-    co_return all ? std::string{as_text(*all)} : std::string{name(all.error().code)};
-  });
+  const auto answer =
+      world.run(clients, [&, &entry = entry](net::Core&) -> boost::asio::awaitable<std::string> {
+        auto stream = co_await world.dial(entry, "exit", target);
+        if (!stream) co_return std::string{name(stream.error().code)};
+        const Bytes question(1'000'000, std::byte{7});
+        (void)co_await (*stream)->write_all(question);
+        (void)co_await (*stream)->shutdown_write();
+        const auto all = co_await read_all(**stream);
+        co_return all ? std::string{as_text(*all)} : std::string{name(all.error().code)};
+      });
   EXPECT_EQ(answer, "got 1000000");
 }
 
@@ -176,7 +178,8 @@ INSTANTIATE_TEST_SUITE_P(Outer, TunnelOver, testing::Values(Outer::none, Outer::
 
 // --- refusals
 
-Error dial_error(TunnelWorld& world, Node& from, const std::string& peer, const Target& target, Duration within = 20s) {
+Error dial_error(TunnelWorld& world, Node& from, const std::string& peer, const Target& target,
+                 Duration within = 20s) {
   return world.run(from.core, [&](net::Core&) -> boost::asio::awaitable<Error> {
     auto stream = co_await world.dial(from, peer, target, within);
     co_return stream ? Error{Errc::internal} : stream.error();
@@ -194,7 +197,8 @@ TEST(Tunnel, DeniesPrivateTargetsByDefault) {
   auto [entry, exit] = world.pair(Outer::none, [](Node&, Node& at) { at.options->exit = {true, false}; });
   const auto target = world.echo();
   EXPECT_EQ(dial_error(world, entry, "exit", target).code, Errc::denied);
-  EXPECT_EQ(dial_error(world, entry, "exit", Target{*DomainName::parse("localhost"), target.port}).code, Errc::denied);
+  EXPECT_EQ(dial_error(world, entry, "exit", Target{*DomainName::parse("localhost"), target.port}).code,
+            Errc::denied);
 }
 
 TEST(Tunnel, DeniesEverythingWhenItIsNoExit) {
@@ -213,7 +217,7 @@ TEST(Tunnel, ResolvesNamesAtTheExit) {
     EXPECT_TRUE(stream);
     if (!stream) co_return false;
     const auto result = co_await echo_digest(core, **stream, 1'000, 3);
-    co_return result && *result;
+    co_return result&&* result;
   });
   EXPECT_TRUE(same);
 }
@@ -247,8 +251,8 @@ TEST(Tunnel, DoesNotTalkToANodeWithAnotherKey) {
 
 TEST(Tunnel, DoesNotTalkToACertificateWithAnotherPin) {
   TunnelWorld world;
-  auto [entry, exit] =
-      world.pair(Outer::tls, [](Node& from, Node&) { (*from.options->peers.front().pin)[5] ^= std::byte{1}; });
+  auto [entry, exit] = world.pair(
+      Outer::tls, [](Node& from, Node&) { (*from.options->peers.front().pin)[5] ^= std::byte{1}; });
   EXPECT_EQ(dial_error(world, entry, "exit", world.echo(), 500ms).code, Errc::bad_certificate);
 }
 
@@ -271,7 +275,8 @@ TEST(Tunnel, HasNoDialerForUnknownOrInboundPeers) {
 TEST(Tunnel, FailsWithTheLastErrorWhenThePeerIsAway) {
   TunnelWorld world;
   const auto away = world.closed_port();
-  auto [entry, exit] = world.pair(Outer::none, [&](Node& from, Node&) { from.options->peers.front().address = away; });
+  auto [entry, exit] =
+      world.pair(Outer::none, [&](Node& from, Node&) { from.options->peers.front().address = away; });
   EXPECT_EQ(dial_error(world, entry, "exit", world.echo(), 300ms).code, Errc::refused);
 }
 
@@ -316,7 +321,8 @@ TEST(Tunnel, ReconnectsAfterTheSessionWasKilledInADownload) {
     EXPECT_TRUE(some);
     (void)core;
   });
-  EXPECT_EQ(world.run(servers, [&](net::Core&) -> boost::asio::awaitable<std::size_t> { co_return relay->accepted; }),
+  EXPECT_EQ(world.run(servers,
+                      [&](net::Core&) -> boost::asio::awaitable<std::size_t> { co_return relay->accepted; }),
             2U);
 }
 
@@ -353,7 +359,8 @@ TEST(Tunnel, ClosesASessionWithoutStreams) {
     EXPECT_TRUE(stream);
     EXPECT_EQ(entry.tunnel->status().front().state, "connected");
   });
-  EXPECT_TRUE(world.until(clients, [&, &entry = entry] { return entry.tunnel->status().front().state == "idle"; }));
+  EXPECT_TRUE(
+      world.until(clients, [&, &entry = entry] { return entry.tunnel->status().front().state == "idle"; }));
   EXPECT_TRUE(world.until(servers, [&, &exit = exit] { return exit.tunnel->status().empty(); }));
   EXPECT_EQ(metric("villaged_htx_sessions_ended_total", R"(reason="idle")") - before, 1);
 }
@@ -400,7 +407,8 @@ TEST(Tunnel, ASlowReaderDoesNotSlowTheOthers) {
 
 TEST(Tunnel, QueuesDialsAboveThePeersStreamLimit) {
   TunnelWorld world;
-  auto [entry, exit] = world.pair(Outer::none, [](Node&, Node& at) { at.options->session.peer_streams_max = 4; });
+  auto [entry, exit] =
+      world.pair(Outer::none, [](Node&, Node& at) { at.options->session.peer_streams_max = 4; });
   const auto target = world.echo();
   int good = 0;
   world.run(clients, [&, &entry = entry](net::Core& core) -> asio_void {
@@ -525,7 +533,8 @@ TEST(Tunnel, DrainLetsStreamsFinish) {
     const auto result = co_await exit.tunnel->drain(net::after(core, 20s));
     drained.set_value(bool{result});
   });
-  EXPECT_TRUE(world.until(servers, [&, &exit = exit] { return exit.tunnel->status().front().state == "retiring"; }));
+  EXPECT_TRUE(
+      world.until(servers, [&, &exit = exit] { return exit.tunnel->status().front().state == "retiring"; }));
   EXPECT_NE(dial_error(world, entry, "exit", target, 300ms).code, Errc::internal);  // no new streams
   world.run(clients, [&](net::Core& core) -> asio_void {
     const auto same = co_await echo_digest(core, *stream, 3'000'000, 5);

@@ -21,7 +21,8 @@ constexpr auto wait_max = std::chrono::seconds{20};
 
 Target loopback(const net::Listener& listener) { return net::to_target(*listener.local()); }
 
-asio_void pump(net::Core&, net::Stream& from, net::Stream& to, std::function<void(ByteSpan, std::size_t)> change) {
+asio_void pump(const Tamper& relay, net::Stream& from, net::Stream& to,
+               std::function<void(ByteSpan, std::size_t)> change) {
   Bytes buffer(64 * 1024);
   std::size_t moved = 0;
   for (;;) {
@@ -33,6 +34,7 @@ asio_void pump(net::Core&, net::Stream& from, net::Stream& to, std::function<voi
     }
     change(ByteSpan{buffer}.first(*read), moved);
     moved += *read;
+    if (relay.stall) continue;
     const auto written = co_await to.write_all(ByteView{buffer}.first(*read));
     if (!written) break;
   }
@@ -57,8 +59,8 @@ asio_void forward(net::Core& core, Tamper& relay, net::StreamPtr near) {
   relay.streams.push_back(near.get());
   relay.streams.push_back(far.get());
   net::Nursery pumps{core};
-  pumps.spawn([&] { return pump(core, *near, *far, flipper(relay, Tamper::Way::to_server)); });
-  pumps.spawn([&] { return pump(core, *far, *near, flipper(relay, Tamper::Way::to_client)); });
+  pumps.spawn([&] { return pump(relay, *near, *far, flipper(relay, Tamper::Way::to_server)); });
+  pumps.spawn([&] { return pump(relay, *far, *near, flipper(relay, Tamper::Way::to_client)); });
   co_await pumps.join();
   relay.streams.remove(near.get());
   relay.streams.remove(far.get());

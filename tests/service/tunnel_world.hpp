@@ -42,10 +42,11 @@ struct Tamper {
   Target address{Ipv4Address{}, 0};
   Target upstream{Ipv4Address{}, 0};
   enum class Way { none, to_server, to_client } way = Way::none;
-  std::size_t flip_at = 0;           ///< offset in that direction of the byte whose lowest bit flips
-  std::list<net::Stream*> streams;   ///< of living connections
+  std::size_t flip_at = 0;          ///< offset in that direction of the byte whose lowest bit flips
+  std::list<net::Stream*> streams;  ///< of living connections
   std::size_t accepted = 0;
-  bool refuse = false;               ///< close new connections at once
+  bool refuse = false;  ///< close new connections at once
+  bool stall = false;   ///< swallow everything
 };
 
 class TunnelWorld {
@@ -59,7 +60,8 @@ class TunnelWorld {
   void listens(Node& node, service::Outer outer);
   /// start makes the tunnel and serves.
   void start(Node& node);
-  /// knows adds `peer` to `node`'s peers: dialled if it listens (at `via` if given), accepted if `allow_inbound`.
+  /// knows adds `peer` to `node`'s peers: dialled if it listens (at `via` if given), accepted if
+  /// `allow_inbound`.
   service::TunnelPeer& knows(Node& node, const Node& peer, bool allow_inbound, const Target* via = nullptr);
   /// pair makes an exit and an entry, on different cores, that know each other, started.
   struct Pair {
@@ -71,10 +73,10 @@ class TunnelWorld {
   /// serve runs `handler` for each connection to a fresh loopback port.
   using Handler = std::function<asio_void(net::Core&, net::StreamPtr)>;
   Target serve(Handler handler);
-  Target echo();                      ///< sends back what comes, then the FIN
-  Target closed_port();               ///< nobody listens there
+  Target echo();         ///< sends back what comes, then the FIN
+  Target closed_port();  ///< nobody listens there
   Tamper& tamper(const Target& upstream);
-  void cut(Tamper& relay);            ///< closes all its connections
+  void cut(Tamper& relay);  ///< closes all its connections
 
   /// run runs the coroutine of make(Core&) on a core and waits for its value.
   template <class Make>
@@ -82,10 +84,11 @@ class TunnelWorld {
     return runtime_->call(core, std::move(make));
   }
   /// dial opens a stream through `node`'s peer; on its core.
-  net::Task<net::StreamPtr> dial(Node& node, std::string peer, Target target, Duration within = std::chrono::seconds{20});
+  net::Task<net::StreamPtr> dial(Node& node, std::string peer, Target target,
+                                 Duration within = std::chrono::seconds{20});
   /// until polls a condition on a core, for at most 20 s: for what no event tells.
   bool until(std::size_t core, std::function<bool()> condition);
-  void stop(Node& node);              ///< drains at once and destroys the tunnel
+  void stop(Node& node);  ///< drains at once and destroys the tunnel
 
   net::Runtime& runtime() { return *runtime_; }
   std::string folder() const { return folder_; }
