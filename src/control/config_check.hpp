@@ -22,8 +22,8 @@ void check_files(Config& config, const Document& document, Problems& problems);
 /// descriptors_needed is the number of descriptors that the limits of a configuration allow to be open at
 /// once.
 std::uint64_t descriptors_needed(const Config& config);
-/// fit_descriptors lowers limits that were not set to what the process may open (and warns), and complains when those that
-/// were set do not fit.
+/// fit_descriptors lowers limits that were not set to what the process may open (and warns), and complains
+/// when those that were set do not fit.
 void fit_descriptors(Config& config, const Document& document, rlim_t allowed, Problems& problems);
 
 }  // namespace village::control

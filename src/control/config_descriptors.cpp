@@ -19,8 +19,8 @@ struct Bound {
   std::uint64_t each;
 };
 
-/// bounds lists the limits in force. A connection of a program is one descriptor here and at most one to the outside; so
-/// is a UDP association.
+/// bounds lists the limits in force. A connection of a program is one descriptor here and at most one to the
+/// outside; so is a UDP association.
 std::vector<Bound> bounds(Config& config) {
   std::vector<Bound> list;
   if (!config.proxy.inbounds.empty()) {
@@ -59,17 +59,20 @@ void fit_descriptors(Config& config, const Document& document, rlim_t allowed, P
   if (fixed + floor > allowed) {
     const std::string pointer = set.empty() ? "" : set.front().pointer;
     problems.error(document.closest(pointer).begin, pointer,
-                   "the limits need " + detail::whole_text(fixed + floor) + " open descriptors, but this process may have " + have +
+                   "the limits need " + detail::whole_text(fixed + floor) +
+                       " open descriptors, but this process may have " + have +
                        ": lower them, or raise RLIMIT_NOFILE (LimitNOFILE= of the unit)");
     return;
   }
   for (const auto& bound : unset) {
     const auto share = std::uint64_t{*bound.limit} * (allowed - fixed - floor) / flexible;
-    const auto fitting = static_cast<std::uint32_t>(std::min<std::uint64_t>(*bound.limit, share + least_useful));
+    const auto fitting =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(*bound.limit, share + least_useful));
     if (fitting == *bound.limit) continue;
     problems.warning(document.closest(bound.pointer).begin, bound.pointer,
-                     "this process may have " + have + " open descriptors, so the limit is " + detail::whole_text(fitting) +
-                         " instead of " + detail::whole_text(*bound.limit) + "; raise RLIMIT_NOFILE (LimitNOFILE= of the unit) for more");
+                     "this process may have " + have + " open descriptors, so the limit is " +
+                         detail::whole_text(fitting) + " instead of " + detail::whole_text(*bound.limit) +
+                         "; raise RLIMIT_NOFILE (LimitNOFILE= of the unit) for more");
     *bound.limit = fitting;
   }
 }

@@ -57,7 +57,7 @@ class ControlServer {
 
  private:
   struct State;
-  std::shared_ptr<State> state_;
+  std::unique_ptr<State> state_;
 };
 
 /// metrics_text is the Prometheus text of every metric of the process.
