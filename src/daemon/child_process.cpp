@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -28,7 +29,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return list;
 }
 
-/// fork_self starts the program with standard output at `output` and, if given, standard error at `errors`.
+/// fork_self starts the program with standard output at `output` and standard error at `errors`.
 /// Everything the child touches is made before fork: other threads may hold the allocator's locks.
 Result<pid_t> fork_self(const ChildOptions& options, int output, int errors) {
   std::vector<std::string> arguments{"villaged"};
@@ -47,7 +48,7 @@ Result<pid_t> fork_self(const ChildOptions& options, int output, int errors) {
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::dup2(output, STDOUT_FILENO);
-  if (errors >= 0) ::dup2(errors, STDERR_FILENO);
+  ::dup2(errors, STDERR_FILENO);
   ::execve("/proc/self/exe", argument_list.data(), environment_list.data());
   ::_exit(cannot_start);
 }
@@ -105,10 +106,12 @@ std::optional<int> ChildProcess::wait(Duration at_most) {
 Result<CapturedRun> run_self(const std::vector<std::string>& arguments, Duration at_most) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return io_error();
-  const auto pid = fork_self({arguments, {}, {}}, ends[1], -1);
+  const int errors = ::memfd_create("errors", MFD_CLOEXEC);
+  const auto pid = fork_self({arguments, {}, {}}, ends[1], errors);
   ::close(ends[1]);
   if (!pid) {
     ::close(ends[0]);
+    ::close(errors);
     return pid.error();
   }
   CapturedRun run;
@@ -123,6 +126,9 @@ Result<CapturedRun> run_self(const std::vector<std::string>& arguments, Duration
   int status = 0;
   if (size != 0) ::kill(*pid, SIGKILL);  // still silent after `at_most`
   ::waitpid(*pid, &status, 0);
+  const auto told = ::pread(errors, buffer.data(), buffer.size(), 0);
+  if (told > 0) run.errors.assign(buffer.data(), static_cast<std::size_t>(told));
+  ::close(errors);
   if (size != 0) return fail(Errc::timed_out);
   run.status = exit_status(status);
   return run;

@@ -15,7 +15,7 @@ namespace village::daemon {
 struct ChildOptions {
   std::vector<std::string> arguments;    ///< behind the program's name
   std::vector<std::string> environment;  ///< "KEY=value", in addition to ours
-  std::string output_path;               ///< stdout and stderr go there; empty = see run()
+  std::string output_path;               ///< standard output and error go there
 };
 
 class ChildProcess {
@@ -42,7 +42,8 @@ class ChildProcess {
 /// CapturedRun is what a short-lived child left.
 struct CapturedRun {
   int status = -1;
-  std::string output;  ///< standard output; standard error stays ours
+  std::string output;  ///< standard output
+  std::string errors;  ///< the first 4 KiB of standard error
 };
 /// run_self runs this program with `arguments` to its end. Errors: io, timed_out.
 Result<CapturedRun> run_self(const std::vector<std::string>& arguments, Duration at_most);

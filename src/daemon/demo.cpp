@@ -110,6 +110,7 @@ void session_facts(const DemoNode& node, DemoResult& result, std::uint64_t& carr
   const auto status = text ? nlohmann::json::parse(*text, nullptr, false) : nlohmann::json{};
   if (!status.is_object()) return;
   for (const auto& session : status.value("sessions", nlohmann::json::array())) {
+    if (session.value("state", "") == "idle") continue;
     const auto statistics = session.value("statistics", session);
     const auto in = statistics.value("data_bytes_in", std::uint64_t{0});
     const auto out = statistics.value("data_bytes_out", std::uint64_t{0});

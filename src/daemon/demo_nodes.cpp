@@ -32,8 +32,10 @@ class Verbs {
     if (!problem_.empty()) return {};
     const auto done = run_self(arguments, verb_time_max);
     if (!done) problem_ = fmt::format("villaged {}: {}", arguments.front(), describe(done.error()));
-    if (done && done->status != 0)
-      problem_ = fmt::format("villaged {}: exit status {}", arguments.front(), done->status);
+    if (done && done->status != 0) {
+      problem_ =
+          fmt::format("villaged {}: exit status {}: {}", arguments.front(), done->status, done->errors);
+    }
     return done ? done->output : std::string{};
   }
   nlohmann::json run_json(const std::vector<std::string>& arguments) {
