@@ -15,8 +15,7 @@ TEST(Process, LeavesNoCoreDumps) {
     rlimit cores{};
     const bool done = forbid_core_dumps().has_value();
     ::getrlimit(RLIMIT_CORE, &cores);
-    const bool fine =
-        done && ::prctl(PR_GET_DUMPABLE) == 0 && cores.rlim_max == 0;
+    const bool fine = done && ::prctl(PR_GET_DUMPABLE) == 0 && cores.rlim_max == 0;
     ::_exit(fine ? 0 : 1);
   }
   int status = 0;

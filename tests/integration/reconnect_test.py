@@ -74,4 +74,4 @@ class ReconnectOuterNone(Reconnect):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2, warnings="ignore")

@@ -133,4 +133,4 @@ class TransferOuterNone(Transfer):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    unittest.main(verbosity=2, warnings="ignore")
