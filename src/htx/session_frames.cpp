@@ -100,8 +100,11 @@ Result<Stream*> Session::State::stream_of(StreamId id) {
   return malformed();
 }
 
-/// accept opens a stream of the peer, or resets it when the peer has as many as it may.
-Stream* Session::State::accept(StreamId id) {
+/// accept opens a stream of the peer, or resets it when the peer has as many as it may. A peer that opens
+/// streams faster than it reads our resets is refused as a whole.
+Result<Stream*> Session::State::accept(StreamId id) {
+  if (sender.resets_waiting() >= limits::refusals_max + streams.size())
+    return violation(Code::policy_rejected);
   if (open_peer >= settings.peer_streams_max || unread_ended >= limits::streams_unread_max) {
     streams.skip(id);
     sender.reset(id, Code::policy_rejected);
@@ -122,8 +125,6 @@ Result<void> Session::State::on_stream(const Incoming& frame) {
   busy_time = now;
   shrunk = false;
   VG_TRY(stream, stream_of(frame.header.stream));
-  if (sender.resets_waiting() > limits::refusals_max + streams.size())
-    return violation(Code::policy_rejected);
   if (stream == nullptr) return late_data(data->data.size());
   return on_stream_data(*stream, *data);
 }
