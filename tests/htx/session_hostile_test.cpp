@@ -1,5 +1,6 @@
 // Peers that keep within the letter of each single rule and still try to make the session grow or hang.
 #include "htx/raw_peer.hpp"
+#include "support/allocations.hpp"
 #include "village/htx/limits.hpp"
 
 namespace village::htx {
@@ -15,6 +16,30 @@ TEST(SessionHostile, AFloodOfStreamsRefusedByTheirCreditEndsTheSession) {
   for (StreamId id = 3; !peer.end.closed && id < 4 * limits::refusals_max; id += 2) peer.credit(id, 1);
   ASSERT_TRUE(peer.end.closed);
   EXPECT_EQ(peer.end.closed->code, Code::policy_rejected);
+}
+
+TEST(SessionHostile, ASlowReaderOfRefusalsMakesNothingGrow) {
+  Settings settings;
+  settings.peer_streams_max = 0;
+  RawPeer peer{Role::client, settings};
+  peer.greet();
+  auto& session = peer.end.session;
+  StreamId id = 3;
+  std::uint64_t allocations = 0;
+  // 100 streams are refused each round, and 100 resets go out, but 1,000 always wait.
+  Bytes out(100 * (frame_overhead_bytes + close_head_bytes));
+  for (int round = 0; round < 600; ++round) {
+    Bytes in;
+    for (const auto last = id + (round == 0 ? 2'200U : 200U); id < last; id += 2) {
+      const auto frame = peer.seal(FrameType::stream, id, RawPeer::stream_plaintext(0, {}));
+      in.insert(in.end(), frame.begin(), frame.end());
+    }
+    const auto before = test::allocation_count();
+    ASSERT_TRUE(session.receive(in, peer.now));
+    ASSERT_EQ(session.poll_transmit(out, peer.now), out.size());
+    if (round >= 100) allocations += test::allocation_count() - before;
+  }
+  EXPECT_EQ(allocations, 0U);
 }
 
 }  // namespace
