@@ -151,6 +151,7 @@ Result<void> Session::State::on_stream_data(Stream& stream, const StreamFrame& f
     // grows.
     if (window.unread() > window.window() / 2) raise_connection(window.grown(settings.connection_window_max));
   }
+  if (frame.fin && stream.internal && !capabilities.complete()) return malformed();
   if (frame.fin) on_fin(stream);
   return ok();
 }

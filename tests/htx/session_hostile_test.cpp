@@ -6,6 +6,7 @@
 namespace village::htx {
 namespace {
 
+using test::expect_closed;
 using test::RawPeer;
 
 TEST(SessionHostile, AFloodOfStreamsRefusedByTheirCreditEndsTheSession) {
@@ -40,6 +41,13 @@ TEST(SessionHostile, ASlowReaderOfRefusalsMakesNothingGrow) {
     if (round >= 100) allocations += test::allocation_count() - before;
   }
   EXPECT_EQ(allocations, 0U);
+}
+
+TEST(SessionHostile, StreamOneMayNotEndBeforeTheExchangeIsDone) {
+  RawPeer peer;
+  peer.collect();
+  peer.data(1, 0, {}, true);
+  expect_closed(peer, Code::malformed_frame);
 }
 
 }  // namespace
