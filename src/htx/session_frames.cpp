@@ -52,7 +52,8 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
 
 Result<void> Session::State::on_frame(const Incoming& frame) {
   const auto& header = frame.header;
-  if (ended) return header.type == FrameType::close ? on_close(frame) : ok();  // draining
+  // Draining: only the peer's CLOSE counts, and the keys to read it.
+  if (ended && header.type != FrameType::close && header.type != FrameType::key_update) return ok();
   const bool echo = header.type == FrameType::ping && header.aad == aad_ping_echo;
   switch (header.type) {
     case FrameType::stream:
