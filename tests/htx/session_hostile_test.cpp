@@ -1,5 +1,9 @@
 // Peers that keep within the letter of each single rule and still try to make the session grow or hang.
+#include <algorithm>
+#include <array>
+
 #include "htx/raw_peer.hpp"
+#include "htx/stream_table.hpp"
 #include "support/allocations.hpp"
 #include "village/htx/limits.hpp"
 
@@ -48,6 +52,26 @@ TEST(SessionHostile, StreamOneMayNotEndBeforeTheExchangeIsDone) {
   peer.collect();
   peer.data(1, 0, {}, true);
   expect_closed(peer, Code::malformed_frame);
+}
+
+TEST(StreamTable, IdsChosenToCollideSpread) {
+  // What boost::unordered_flat_map makes of a hash; the top bits choose the group.
+  const auto mix = [](std::uint64_t z) {
+    z ^= z >> 23;
+    z *= 0xff51'afd7'ed55'8ccd;
+    return z ^ z >> 23;
+  };
+  std::vector<StreamId> ids;
+  for (StreamId id = 3; ids.size() < 1'024; id += 2) {
+    if (mix(id) >> 57 == 5) ids.push_back(id);
+  }
+  SeededRandom random{1};
+  for (int i = 0; i < 20; ++i) {
+    const IdHash hash{random.next() | 1};
+    std::array<int, 128> groups{};
+    for (const auto id : ids) ++groups.at(mix(hash(id)) >> 57);
+    EXPECT_LT(*std::max_element(groups.begin(), groups.end()), 64) << "of 1,024; 8 in the mean";
+  }
 }
 
 }  // namespace
