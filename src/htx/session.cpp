@@ -39,7 +39,8 @@ Settings bounded(Settings settings) {
   settings.stream_window_start = std::min(settings.stream_window_start, settings.stream_window_max);
   settings.connection_window_start =
       std::min(settings.connection_window_start, settings.connection_window_max);
-  settings.send_buffer_bytes = std::max<std::size_t>(settings.send_buffer_bytes, 1);
+  constexpr std::size_t capability_bytes = 2 * (2 + limits::capability_message_bytes_max);
+  settings.send_buffer_bytes = std::max(settings.send_buffer_bytes, capability_bytes);
   return settings;
 }
 
