@@ -177,8 +177,8 @@ bool Sender::write_reset(Output& out) {
   ByteArray<close_head_bytes> head;
   encode_close_head(next.code, 0, head);
   if (!write(out, FrameType::close, next.id, head, {})) return false;
-  if (++resets_sent_ == resets_.size()) {
-    resets_.clear();
+  if (++resets_sent_ > resets_.size() / 2) {  // not only when all are sent: that may never come
+    resets_.erase(resets_.begin(), resets_.begin() + static_cast<std::ptrdiff_t>(resets_sent_));
     resets_sent_ = 0;
   }
   return true;

@@ -52,7 +52,8 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
 
 Result<void> Session::State::on_frame(const Incoming& frame) {
   const auto& header = frame.header;
-  if (ended) return header.type == FrameType::close ? on_close(frame) : ok();  // draining
+  // Draining: only the peer's CLOSE counts, and the keys to read it.
+  if (ended && header.type != FrameType::close && header.type != FrameType::key_update) return ok();
   const bool echo = header.type == FrameType::ping && header.aad == aad_ping_echo;
   switch (header.type) {
     case FrameType::stream:
@@ -100,8 +101,11 @@ Result<Stream*> Session::State::stream_of(StreamId id) {
   return malformed();
 }
 
-/// accept opens a stream of the peer, or resets it when the peer has as many as it may.
-Stream* Session::State::accept(StreamId id) {
+/// accept opens a stream of the peer, or resets it when the peer has as many as it may. A peer that opens
+/// streams faster than it reads our resets is refused as a whole.
+Result<Stream*> Session::State::accept(StreamId id) {
+  if (sender.resets_waiting() >= limits::refusals_max + streams.size())
+    return violation(Code::policy_rejected);
   if (open_peer >= settings.peer_streams_max || unread_ended >= limits::streams_unread_max) {
     streams.skip(id);
     sender.reset(id, Code::policy_rejected);
@@ -122,8 +126,6 @@ Result<void> Session::State::on_stream(const Incoming& frame) {
   busy_time = now;
   shrunk = false;
   VG_TRY(stream, stream_of(frame.header.stream));
-  if (sender.resets_waiting() > limits::refusals_max + streams.size())
-    return violation(Code::policy_rejected);
   if (stream == nullptr) return late_data(data->data.size());
   return on_stream_data(*stream, *data);
 }
@@ -150,6 +152,7 @@ Result<void> Session::State::on_stream_data(Stream& stream, const StreamFrame& f
     // grows.
     if (window.unread() > window.window() / 2) raise_connection(window.grown(settings.connection_window_max));
   }
+  if (frame.fin && stream.internal && !capabilities.complete()) return malformed();
   if (frame.fin) on_fin(stream);
   return ok();
 }

@@ -26,7 +26,7 @@ struct Session::State final : Sender::Listener {
   Result<void> on_capability_data(ByteView data);
   /// stream_of finds the stream a frame is for, opening it if it is new; nullptr: pass the frame over.
   Result<Stream*> stream_of(StreamId id);
-  Stream* accept(StreamId id);
+  Result<Stream*> accept(StreamId id);
   Result<void> late_data(std::size_t bytes);
   void on_fin(Stream& stream);
 

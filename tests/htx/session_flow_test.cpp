@@ -403,5 +403,13 @@ TEST(Session, ManySlowReadersDoNotStopTheOthers) {
   EXPECT_EQ(pair.server.received[ids[0]].size(), 10'000'000U);
 }
 
+TEST(Session, ASmallSendBufferDoesNotCutTheCapabilities) {
+  Settings settings;
+  settings.send_buffer_bytes = 1;
+  Pair pair{settings, settings};
+  pair.pump();
+  EXPECT_TRUE(pair.client.ready && pair.server.ready);
+}
+
 }  // namespace
 }  // namespace village::htx

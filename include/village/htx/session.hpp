@@ -36,7 +36,7 @@ struct Settings {
   std::uint32_t connection_window_max = 64 << 20;
   std::size_t send_buffer_bytes = 262'144;  ///< unsent bytes one stream may hold; send() takes no more
   Duration ping_interval = std::chrono::seconds{20};  ///< idle time after which a PING goes out; 0 = never
-  Duration ping_timeout = std::chrono::seconds{20};   ///< a PING unanswered for so long ends the session
+  Duration ping_timeout = std::chrono::seconds{20};   ///< silence for so long behind a PING ends the session
   std::uint64_t key_update_bytes = std::uint64_t{8} << 30;
   std::uint64_t key_update_frames = 65'536;
   Duration key_update_interval = std::chrono::hours{1};
@@ -93,7 +93,7 @@ struct Statistics {
 };
 
 /// Session is bound to one thread. It owns its keys, the unsent bytes of its streams and nothing else:
-/// received data is handed out as views and never copied.
+/// received data is handed out as views and never copied. The random source must outlive it.
 class Session {
  public:
   Session(Role role, SessionKeys keys, const Settings& settings, RandomSource& random, Instant now);
@@ -120,8 +120,9 @@ class Session {
 
   // --- streams
   /// open gives out the next id; the peer hears of it with the first send() or finish(). Errors: busy when
-  /// the peer's stream limit is reached (128 before PeerReady; try again when a stream ended or PeerReady
-  /// came), closed, exhausted.
+  /// the peer's stream limit is reached (128 before PeerReady; try again when PeerReady came or a stream of
+  /// ours was reset or had both its FINs: the last may go by poll_transmit, and no event tells), closed,
+  /// exhausted.
   Result<StreamId> open(Priority priority = Priority::interactive);
   /// send takes up to send_room(stream) bytes of `data` (copies them once) and returns how many; with `fin`,
   /// and if all were taken, the stream's sending side ends behind them. 0 for unknown or finished streams. If
@@ -143,6 +144,7 @@ class Session {
   std::size_t unsent(StreamId stream) const;
 
   // --- connection
+  /// ping sends a PING, unless one is still unanswered.
   void ping(Instant now);
   /// update_key changes our sending key with the next transmit; nothing if keys changed so often that the
   /// peer would take it for a flood.
