@@ -1,57 +1,17 @@
 // Direct TCP, in the published shapes: echo server with an 8 KiB buffer, fresh connections, both directions counted.
 // The published program ran client and server on one thread of one laptop; here they are two threads of one process.
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <atomic>
-#include <memory>
 #include <thread>
 #include <vector>
 
 #include "bench_proxy.hpp"
+#include "echo_server.hpp"
 #include "support/sockets.hpp"
 
 namespace village::bench {
 namespace {
 
 constexpr std::size_t mib = 1 << 20;
-
-/// EchoServer answers each connection on a thread of its own until it is destroyed.
-class EchoServer {
- public:
-  EchoServer(std::size_t buffer_bytes, const TcpOptions& options) : buffer_bytes_{buffer_bytes} {
-    std::tie(listener_, port_) = listen_tcp(options);
-    acceptor_ = std::thread{[this] { accept_all(); }};
-  }
-  EchoServer(const EchoServer&) = delete;
-  EchoServer& operator=(const EchoServer&) = delete;
-  ~EchoServer() {
-    ending_ = true;
-    ::shutdown(listener_.fd(), SHUT_RDWR);
-    acceptor_.join();
-    for (auto& thread : threads_) thread.join();
-  }
-  std::uint16_t port() const { return port_; }
-
- private:
-  void accept_all() {
-    for (;;) {
-      const int fd = ::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC);
-      if (ending_ || fd < 0) return;
-      threads_.emplace_back([this, fd] {
-        const Socket socket{fd};
-        std::vector<char> buffer(buffer_bytes_);
-        while (const auto got = socket.read_some(buffer.data(), buffer.size())) socket.write_all(buffer.data(), got);
-      });
-    }
-  }
-  std::size_t buffer_bytes_;
-  Socket listener_;
-  std::uint16_t port_ = 0;
-  std::atomic<bool> ending_{false};
-  std::thread acceptor_;
-  std::vector<std::thread> threads_;
-};
 
 /// exchange writes `out` and reads the same number of bytes back, at once in both directions; checks the echo.
 void exchange(const Socket& socket, const std::vector<char>& out) {
