@@ -20,7 +20,8 @@ constexpr std::size_t digest_bytes(HashAlgorithm algorithm) {
 /// block_bytes is the HMAC block: 64 for the 32-byte hashes, 128 for the 64-byte ones.
 constexpr std::size_t block_bytes(HashAlgorithm algorithm) { return 2 * digest_bytes(algorithm); }
 
-/// Digest is a hash value of up to 64 bytes; the unused tail is zero. Wiped on destruction (it may be key material).
+/// Digest is a hash value of up to 64 bytes; the unused tail is zero. Wiped on destruction (it may be key
+/// material).
 class Digest {
  public:
   Digest() = default;

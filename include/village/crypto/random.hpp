@@ -4,7 +4,8 @@
 
 namespace village::crypto {
 
-/// SystemRandom is a CSPRNG fit for keys (OpenSSL's, seeded by the kernel). Any thread; aborts if the kernel gives none.
+/// SystemRandom is a CSPRNG fit for keys (OpenSSL's, seeded by the kernel). Any thread; aborts if the kernel
+/// gives none.
 class SystemRandom final : public RandomSource {
  public:
   void fill(ByteSpan out) override;

@@ -1,5 +1,6 @@
 #pragma once
 // Secret: key material that wipes itself, cannot be copied, compared with ==, printed or logged.
+#include <algorithm>
 #include <cstddef>
 #include <span>
 

@@ -18,7 +18,8 @@ struct X25519KeyPair {
   static X25519KeyPair generate(RandomSource& random);
 };
 
-/// x25519 computes the shared secret. Errors: bad_key if the result is all zero (peer sent a low-order point).
+/// x25519 computes the shared secret. Errors: bad_key if the result is all zero (peer sent a low-order
+/// point).
 Result<Secret<32>> x25519(const X25519Private& private_key, const X25519Public& peer);
 
 }  // namespace village::crypto
