@@ -171,7 +171,7 @@ void run_relay(const Options& options, Report& report) {
   const std::uint64_t bytes = options.scaled(std::uint64_t{1} << 30, std::uint64_t{128} << 20);
   const Source source{bytes, tcp};
   const RawPipeline raw{source.port(), tcp};
-  const NodePair nodes{options.villaged, {.outer = "none", .congestion = tcp.congestion}};
+  const NodePair nodes{options.villaged, {}};
   const auto ours = [&] { return download(dial_socks5(nodes.socks_port(), source.port(), tcp), bytes); };
   const auto theirs = [&] { return download(dial_tcp(raw.port(), tcp), bytes); };
   const auto direct = [&] { return download(dial_tcp(source.port(), tcp), bytes); };
