@@ -249,7 +249,7 @@ void Sender::after_data(Stream& stream, std::size_t bytes, bool fin) {
   stream.credit.take(count);
   credit_.take(count);
   unsent_ -= count;
-  statistics_.data_bytes_out += count;
+  if (!stream.internal) statistics_.data_bytes_out += count;
   stream.fin_sent = fin;
   scheduler_.sent(stream, count);
   if (stream.wants_room && stream.queue.size() <= allowance() / 2) {

@@ -264,8 +264,13 @@ void Session::close(Code code, std::string_view reason, Instant now) {
 bool Session::closed() const { return state_->closed(); }
 
 const Statistics& Session::statistics() const {
-  state_->statistics.streams_open = state_->open_own + state_->open_peer;
-  return state_->statistics;
+  auto& statistics = state_->statistics;
+  statistics.streams_open = state_->open_own + state_->open_peer;
+  statistics.unsent_bytes = state_->sender.unsent_bytes();
+  statistics.unread_bytes = state_->window.unread();
+  statistics.send_credit = state_->sender.credit();
+  statistics.receive_credit = state_->window.granted() - state_->window.received();
+  return statistics;
 }
 
 }  // namespace village::htx

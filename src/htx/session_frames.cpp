@@ -137,12 +137,12 @@ Result<void> Session::State::on_stream_data(Stream& stream, const StreamFrame& f
   if (stream.fin_received || frame.offset != stream.window.received()) return malformed();
   const auto bytes = static_cast<std::uint32_t>(frame.data.size());
   if (!stream.window.receive(bytes) || !window.receive(bytes)) return violation(Code::flow_control_violation);
-  statistics.data_bytes_in += bytes;
   if (stream.internal) {
     stream.window.consume(bytes, now, Duration{0}, limits::stream_credit_start);
     consume_connection(bytes);
     VG_TRY_VOID(on_capability_data(frame.data));
   } else if (bytes > 0) {
+    statistics.data_bytes_in += bytes;
     events.push({EventKind::data, Code::ok, stream.id, frame.data.data(), bytes});
     // Slow readers together must not stop the others: when half the connection's window waits unread, it
     // grows.

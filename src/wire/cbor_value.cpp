@@ -144,6 +144,20 @@ class Encoder {
 
 }  // namespace
 
+// Out of line because CborEntry, which Map holds, is complete only behind the class.
+CborValue::CborValue() noexcept = default;
+CborValue::CborValue(const CborValue& other) = default;
+CborValue::CborValue(CborValue&& other) noexcept = default;
+CborValue& CborValue::operator=(const CborValue& other) = default;
+CborValue& CborValue::operator=(CborValue&& other) noexcept = default;
+CborValue::~CborValue() = default;
+CborValue::CborValue(Value value) : value_{std::move(value)} {}
+
+CborValue CborValue::boolean(bool value) { return CborValue{Value{value}}; }
+CborValue CborValue::uint(std::uint64_t value) { return CborValue{Value{value}}; }
+CborValue CborValue::nint(std::uint64_t n) { return CborValue{Value{Nint{n}}}; }
+CborValue CborValue::bytes(ByteView value) { return CborValue{Value{to_bytes(value)}}; }
+CborValue CborValue::text(std::string_view value) { return CborValue{Value{std::string{value}}}; }
 CborValue CborValue::integer(std::int64_t value) {
   return value >= 0 ? uint(static_cast<std::uint64_t>(value)) : nint(static_cast<std::uint64_t>(-1 - value));
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "support/allocations.hpp"
+#include "support/vectors.hpp"
 #include "village/base/random.hpp"
 #include "village/crypto/limits.hpp"
 #include "village/crypto/secret.hpp"
@@ -81,11 +82,11 @@ TEST_P(Aead, InPlaceEqualsApart) {
 }
 
 TEST_P(Aead, TwoPiecesEqualOne) {
-  const auto plain = random_bytes(300);
+  const auto plain = random_bytes(3000);
   const auto nonce = random_nonce();
   const auto whole = sealed_apart(nonce, {}, plain);
   const ByteView view{plain};
-  for (const std::size_t cut : {0, 1, 5, 11, 15, 16, 17, 100, 299, 300}) {
+  for (const std::size_t cut : {0U, 1U, 5U, 11U, 15U, 16U, 17U, 100U, 1023U, 1024U, 1025U, 2999U, 3000U}) {
     Bytes out(plain.size() + aead_tag_bytes);
     sealer_.seal(nonce, {}, view.first(cut), view.subspan(cut), out);
     EXPECT_EQ(out, whole) << cut;
@@ -225,6 +226,13 @@ TEST(AllocationCount, SeesNewAndOpensslAllocations) {
   const Bytes key(32);
   const Sealer sealer{AeadAlgorithm::aes_256_gcm, key};
   EXPECT_GE(test::allocation_count() - middle, 2U);  // ours and EVP_CIPHER_CTX_new's
+}
+
+TEST(AesIsFast, AgreesWithTheKernel) {
+  const auto text = test::read_file("/proc/cpuinfo");
+  const auto has = [&](const char* flag) { return text.find(std::string{" "} + flag) != text.npos; };
+  if (text.empty()) GTEST_SKIP() << "no /proc/cpuinfo";
+  EXPECT_EQ(aes_is_fast(), has("aes") && (has("pclmulqdq") || has("pmull")));
 }
 
 TEST(AeadDeathTest, WrongShapesAreOurDefect) {

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "support/allocations.hpp"
 #include "support/vectors.hpp"
 #include "village/base/random.hpp"
@@ -183,6 +186,20 @@ TEST(Hash, StreamsAndCallsOfOneThreadDoNotMix) {
   stream.update(as_bytes("bc"));
   EXPECT_EQ(to_hex(stream.finish().view()),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Hash, ThreadsDoNotDisturbEachOther) {
+  const Bytes data(1000, std::byte{7});
+  const auto expected = to_hex(sha256(data));
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 500; ++round) wrong += to_hex(sha256(data)) == expected ? 0 : 1;
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong.load(), 0);
 }
 
 TEST(Hash, AllocatesAtMostOnceForEachDigest) {

@@ -81,7 +81,11 @@ struct Statistics {
   std::uint64_t key_updates_in = 0, key_updates_out = 0;
   std::uint64_t frames_ignored = 0;  ///< unknown types, frames for closed streams
   std::uint32_t streams_open = 0;
-  Duration rtt{0};  ///< smoothed; 0 = not known yet
+  std::uint64_t unsent_bytes = 0;    ///< taken by send(), not yet written by poll_transmit()
+  std::uint64_t unread_bytes = 0;    ///< handed out as StreamData, not yet consumed
+  std::uint64_t send_credit = 0;     ///< data bytes the peer still takes on the connection
+  std::uint64_t receive_credit = 0;  ///< data bytes the peer may still send
+  Duration rtt{0};                   ///< smoothed; 0 = not known yet
 };
 
 /// Session is bound to one thread. It owns its keys, the unsent bytes of its streams and nothing else:

@@ -97,13 +97,18 @@ class CborValue {
   using Array = std::vector<CborValue>;
   using Map = std::vector<CborEntry>;  ///< any order; decoded ones are in canonical order
 
-  CborValue() = default;  ///< null
-  static CborValue boolean(bool value) { return CborValue{Value{value}}; }
-  static CborValue uint(std::uint64_t value) { return CborValue{Value{value}}; }
-  static CborValue nint(std::uint64_t n) { return CborValue{Value{Nint{n}}}; }
+  CborValue() noexcept;  ///< null
+  CborValue(const CborValue& other);
+  CborValue(CborValue&& other) noexcept;
+  CborValue& operator=(const CborValue& other);
+  CborValue& operator=(CborValue&& other) noexcept;
+  ~CborValue();
+  static CborValue boolean(bool value);
+  static CborValue uint(std::uint64_t value);
+  static CborValue nint(std::uint64_t n);
   static CborValue integer(std::int64_t value);
-  static CborValue bytes(ByteView value) { return CborValue{Value{to_bytes(value)}}; }
-  static CborValue text(std::string_view value) { return CborValue{Value{std::string{value}}}; }
+  static CborValue bytes(ByteView value);
+  static CborValue text(std::string_view value);
   static CborValue array(Array value);
   static CborValue map(Map value);
 
@@ -123,7 +128,7 @@ class CborValue {
 
  private:
   using Value = std::variant<std::monostate, bool, std::uint64_t, Nint, Bytes, std::string, Array, Map>;
-  explicit CborValue(Value value) : value_{std::move(value)} {}
+  explicit CborValue(Value value);
   Value value_;
 };
 
