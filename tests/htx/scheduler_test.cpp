@@ -65,7 +65,7 @@ TEST(Scheduler, StreamsOfOneClassShareByBytes) {
 
 TEST(Scheduler, TurnsAreByDeficit) {
   // One stream offers frames of 3/4 quantum, the other full ones: after many turns both sent the same.
-  StreamTable table{Role::client};
+  StreamTable table{Role::client, 1};
   Scheduler scheduler{1'000};
   const SendCredit plenty{limits::credit_max};
   Stream& odd = **table.open_own(Priority::bulk, Instant{});
