@@ -16,8 +16,8 @@
 
 namespace village::htx {
 
-/// SessionKeys is what a finished handshake leaves: the two traffic secrets (start of the key ladder), the AEAD of the
-/// suite, the channel binding, and who the peer is.
+/// SessionKeys is what a finished handshake leaves: the two traffic secrets (start of the key ladder), the
+/// AEAD of the suite, the channel binding, and who the peer is.
 struct SessionKeys {
   crypto::AeadAlgorithm algorithm = crypto::AeadAlgorithm::chacha20_poly1305;
   Suite suite = Suite::xk_chacha_sha256;
@@ -32,32 +32,35 @@ struct SessionKeys {
 using ExporterKey = ByteArray<32>;
 
 struct HandshakeSettings {
-  std::size_t padding_bytes = 0;           ///< zero bytes behind the identity proof
-  std::optional<crypto::Secret<32>> psk;   ///< suite 7 only
+  std::size_t padding_bytes = 0;          ///< zero bytes behind the identity proof
+  std::optional<crypto::Secret<32>> psk;  ///< suite 7 only
 };
 
-/// Handshake of either side. The owner feeds bytes with receive(), sends what poll_transmit() gives, until done().
+/// Handshake of either side. The owner feeds bytes with receive(), sends what poll_transmit() gives, until
+/// done().
 class Handshake {
  public:
   /// initiator dials a peer whose full Ed25519 key it knows, with one suite. Errors: bad_key, unsupported.
-  static Result<Handshake> initiator(const crypto::Ed25519KeyPair& identity, const crypto::Ed25519Public& peer, Suite suite,
-                                     const ExporterKey& exporter, HandshakeSettings settings, RandomSource& random);
+  static Result<Handshake> initiator(const crypto::Ed25519KeyPair& identity,
+                                     const crypto::Ed25519Public& peer, Suite suite,
+                                     const ExporterKey& exporter, HandshakeSettings settings,
+                                     RandomSource& random);
   /// responder accepts any of `suites`. An unknown or disallowed suite is an error without an answer.
-  static Handshake responder(const crypto::Ed25519KeyPair& identity, std::vector<Suite> suites, const ExporterKey& exporter,
-                             HandshakeSettings settings, RandomSource& random);
+  static Handshake responder(const crypto::Ed25519KeyPair& identity, std::vector<Suite> suites,
+                             const ExporterKey& exporter, HandshakeSettings settings, RandomSource& random);
   Handshake(Handshake&&) noexcept;
   Handshake& operator=(Handshake&&) noexcept;
   ~Handshake();
 
-  /// receive takes bytes of the peer's flight and returns how many it used; bytes behind the last handshake message
-  /// are not touched (they are frames). Keeps at most one message (65,535 bytes, bounded earlier by the suite's sizes).
-  /// Errors: auth_failed, malformed, version. The owner hangs up without a word.
+  /// receive takes bytes of the peer's flight and returns how many it used; bytes behind the last handshake
+  /// message are not touched (they are frames). Keeps at most one message (65,535 bytes, bounded earlier by
+  /// the suite's sizes). Errors: auth_failed, malformed, version. The owner hangs up without a word.
   Result<std::size_t> receive(ByteView in);
   /// poll_transmit writes the next flight; 0 = nothing. 4 KiB + padding always suffice.
   std::size_t poll_transmit(ByteSpan out);
   bool done() const;
-  /// finish gives the keys, once, when done(). The responder's owner checks keys.peer_key against its allow-list
-  /// before it makes a Session.
+  /// finish gives the keys, once, when done(). The responder's owner checks keys.peer_key against its
+  /// allow-list before it makes a Session.
   SessionKeys finish();
 
  private:

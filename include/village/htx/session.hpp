@@ -1,7 +1,9 @@
 #pragma once
-// Session: one HTX connection after the handshake, without sockets. Bytes in, events out, bytes out, deadlines out.
+// Session: one HTX connection after the handshake, without sockets. Bytes in, events out, bytes out,
+// deadlines out.
 //
-//   receive() -> drain poll_event() -> [send(), consume(), ...] -> drain poll_transmit() -> re-arm from next_deadline()
+//   receive() -> drain poll_event() -> [send(), consume(), ...] -> drain poll_transmit() -> re-arm from
+//   next_deadline()
 //
 // Built of a Receiver (frames in), a Sender (frames out) and a table of streams; none of them knows a socket.
 #include <cstddef>
@@ -22,31 +24,53 @@ namespace village::htx {
 
 /// Settings of a session; defaults are the decisions' values.
 struct Settings {
-  std::uint32_t chunk_bytes = 16'384;               ///< data bytes of a STREAM frame, at most 65,498
-  std::uint32_t peer_streams_max = 4'096;           ///< told to the peer in CapMsg as "streams"
-  std::uint32_t stream_window_start = 262'144;      ///< credit offered per stream soon after open
+  std::uint32_t chunk_bytes = 16'384;           ///< data bytes of a STREAM frame, at most 65,498
+  std::uint32_t peer_streams_max = 4'096;       ///< told to the peer in CapMsg as "streams"
+  std::uint32_t stream_window_start = 262'144;  ///< credit offered per stream soon after open
   std::uint32_t stream_window_max = 16 << 20;
   std::uint32_t connection_window_start = 1 << 20;
   std::uint32_t connection_window_max = 64 << 20;
-  std::size_t send_buffer_bytes = 262'144;          ///< unsent bytes one stream may hold; send() takes no more
-  Duration ping_interval = std::chrono::seconds{20};   ///< idle time after which a PING goes out; 0 = never
-  Duration ping_timeout = std::chrono::seconds{20};    ///< a PING unanswered for so long ends the session
+  std::size_t send_buffer_bytes = 262'144;  ///< unsent bytes one stream may hold; send() takes no more
+  Duration ping_interval = std::chrono::seconds{20};  ///< idle time after which a PING goes out; 0 = never
+  Duration ping_timeout = std::chrono::seconds{20};   ///< a PING unanswered for so long ends the session
   std::uint64_t key_update_bytes = std::uint64_t{8} << 30;
   std::uint64_t key_update_frames = 65'536;
   Duration key_update_interval = std::chrono::hours{1};
+  Duration handshake_rtt{0};  ///< measured by the owner; 0 = unknown, then a PING goes out at once
 };
 
-// What the owner must know. Views point into the buffer given to receive() and die with the next receive() call.
-struct StreamOpened { StreamId stream; };                     ///< the peer opened a stream
-struct StreamData { StreamId stream; ByteView data; };        ///< in order; give credit back with consume()
-struct StreamFinished { StreamId stream; };                   ///< the peer will send no more (FIN)
-struct StreamReset { StreamId stream; Code code; };           ///< the peer gave the stream up; both directions dead
-struct StreamWritable { StreamId stream; };                   ///< send() took less than offered; there is room again
-struct PongReceived { Duration rtt; };
-struct PeerReady { std::uint32_t streams_max; };              ///< CapMsg exchange done; what the peer lets us open
-struct SessionClosed { Code code; std::string reason; bool by_peer; };  ///< nothing more will come
-using Event = std::variant<StreamOpened, StreamData, StreamFinished, StreamReset, StreamWritable, PongReceived,
-                           PeerReady, SessionClosed>;
+// What the owner must know. Views point into the buffer given to receive() and die with the next receive()
+// call.
+struct StreamOpened {
+  StreamId stream;
+};  ///< the peer opened a stream
+struct StreamData {
+  StreamId stream;
+  ByteView data;
+};  ///< in order; give credit back with consume()
+struct StreamFinished {
+  StreamId stream;
+};  ///< the peer will send no more (FIN)
+struct StreamReset {
+  StreamId stream;
+  Code code;
+};  ///< the peer gave the stream up; both directions dead
+struct StreamWritable {
+  StreamId stream;
+};  ///< send() took less than offered; there is room again
+struct PongReceived {
+  Duration rtt;
+};
+struct PeerReady {
+  std::uint32_t streams_max;
+};  ///< CapMsg exchange done; what the peer lets us open
+struct SessionClosed {
+  Code code;
+  std::string reason;
+  bool by_peer;
+};  ///< nothing more will come
+using Event = std::variant<StreamOpened, StreamData, StreamFinished, StreamReset, StreamWritable,
+                           PongReceived, PeerReady, SessionClosed>;
 
 /// Statistics of one session since its start; plain numbers for status and metrics.
 struct Statistics {
@@ -55,13 +79,17 @@ struct Statistics {
   std::uint64_t data_bytes_in = 0, data_bytes_out = 0;  ///< stream payload
   std::uint64_t streams_opened_local = 0, streams_opened_peer = 0, streams_reset = 0;
   std::uint64_t key_updates_in = 0, key_updates_out = 0;
-  std::uint64_t frames_ignored = 0;                     ///< unknown types, frames for closed streams
+  std::uint64_t frames_ignored = 0;  ///< unknown types, frames for closed streams
   std::uint32_t streams_open = 0;
-  Duration rtt{0};                                      ///< smoothed; 0 = not known yet
+  std::uint64_t unsent_bytes = 0;    ///< taken by send(), not yet written by poll_transmit()
+  std::uint64_t unread_bytes = 0;    ///< handed out as StreamData, not yet consumed
+  std::uint64_t send_credit = 0;     ///< data bytes the peer still takes on the connection
+  std::uint64_t receive_credit = 0;  ///< data bytes the peer may still send
+  Duration rtt{0};                   ///< smoothed; 0 = not known yet
 };
 
-/// Session is bound to one thread. It owns its keys, the unsent bytes of its streams and nothing else: received data
-/// is handed out as views and never copied.
+/// Session is bound to one thread. It owns its keys, the unsent bytes of its streams and nothing else:
+/// received data is handed out as views and never copied.
 class Session {
  public:
   Session(Role role, SessionKeys keys, const Settings& settings, RandomSource& random, Instant now);
@@ -70,14 +98,16 @@ class Session {
   Session& operator=(Session&&) noexcept;
 
   // --- bytes
-  /// receive decrypts whole frames of `in` in place and queues events. Returns how many bytes were used; the caller
-  /// presents the rest again, in front of what comes next (a frame never needs more than 65,535 bytes of room).
-  /// Errors end the session: the owner drains poll_event and poll_transmit (a CLOSE may wait there) and hangs up.
+  /// receive decrypts whole frames of `in` in place and queues events. Returns how many bytes were used; the
+  /// caller presents the rest again, in front of what comes next (a frame never needs more than 65,535 bytes
+  /// of room). Errors end the session: the owner drains poll_event and poll_transmit (a CLOSE may wait there)
+  /// and hangs up.
   Result<std::size_t> receive(ByteSpan in, Instant now);
   /// poll_event gives the next event in order, or nothing.
   std::optional<Event> poll_event();
-  /// poll_transmit writes as many whole sealed frames as fit into `out` and are allowed by credit, and returns their
-  /// size; 0 = nothing to send now. out.size() >= 65,535 always makes progress; 256 KiB is a good size.
+  /// poll_transmit writes as many whole sealed frames as fit into `out` and are allowed by credit, and
+  /// returns their size; 0 = nothing to send now. out.size() >= 65,535 always makes progress; 256 KiB is a
+  /// good size.
   std::size_t poll_transmit(ByteSpan out, Instant now);
   /// wants_transmit tells in O(1) whether poll_transmit would write anything.
   bool wants_transmit() const;
@@ -87,8 +117,8 @@ class Session {
   // --- streams
   /// open starts a stream. Errors: busy when the peer's stream limit is reached, closed.
   Result<StreamId> open(Priority priority = Priority::interactive);
-  /// send takes up to send_room(stream) bytes of `data` (copies them once) and returns how many; with `fin`, and if all
-  /// were taken, the stream's sending side ends behind them. 0 for unknown or finished streams.
+  /// send takes up to send_room(stream) bytes of `data` (copies them once) and returns how many; with `fin`,
+  /// and if all were taken, the stream's sending side ends behind them. 0 for unknown or finished streams.
   std::size_t send(StreamId stream, ByteView data, bool fin);
   std::size_t send_room(StreamId stream) const;
   /// finish ends the sending side behind what was sent so far.

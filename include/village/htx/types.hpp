@@ -1,5 +1,6 @@
 #pragma once
-// The words of HTX: roles, suites, stream ids, error codes, services. Source: decisions/htx (docs/protocols/htx.md).
+// The words of HTX: roles, suites, stream ids, error codes, services. Source: decisions/htx
+// (docs/protocols/htx.md).
 #include <cstdint>
 #include <string_view>
 
@@ -41,7 +42,8 @@ std::string_view name(Code code);
 /// Service is the first byte that the opener of a stream sends.
 enum class Service : std::uint8_t { tcp = 1, udp = 2, rpc = 3, tcpcl = 4, mix = 5, file = 6 };
 
-/// Priority class of a stream: a lower class is served first, streams of one class share by deficit round robin.
+/// Priority class of a stream: a lower class is served first, streams of one class share by deficit round
+/// robin.
 enum class Priority : std::uint8_t { urgent = 0, interactive = 1, bulk = 2 };
 
 }  // namespace village::htx

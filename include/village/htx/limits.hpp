@@ -1,0 +1,55 @@
+#pragma once
+// Bounds of HTX: what one peer can make this side keep or do. Sources: decisions/htx, htx.md sections 5
+// and 6.
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "village/base/time.hpp"
+
+namespace village::htx::limits {
+
+// Handshake.
+inline constexpr std::size_t handshake_padding_bytes_max = 3'072;  ///< zeros behind the identity proof
+inline constexpr std::size_t handshake_flight_bytes_max = 4'096 + handshake_padding_bytes_max;
+
+// Streams.
+inline constexpr std::uint32_t peer_streams_max =
+    65'536;                                              ///< the most that Settings::peer_streams_max may say
+inline constexpr std::uint32_t early_streams_max = 128;  ///< opened before the peer told its limit
+inline constexpr std::uint32_t streams_unread_max =
+    65'536;  ///< ended both ways, but the application has not read all
+
+// Flow control. What waits unread at the application is at most the connection window.
+inline constexpr std::uint32_t connection_credit_start = 65'535;
+inline constexpr std::uint32_t stream_credit_start = 32'768;
+inline constexpr std::uint32_t credit_max = 0x7FFF'FFFF;  ///< sum of credit; more is a violation
+inline constexpr std::uint32_t connection_window_bytes_max = 64 << 20;
+inline constexpr std::uint32_t silly_window_bytes = 1'024;  ///< smaller credit is not worth a frame
+
+// Sending: unsent bytes of a session whose peer gives no credit. Above the total each stream keeps its share.
+inline constexpr std::size_t session_unsent_bytes_max = 48 << 20;
+inline constexpr std::size_t stream_unsent_share_bytes = 16 << 10;
+
+// Control.
+inline constexpr std::size_t capability_message_bytes_max = 4'096;
+inline constexpr std::size_t capability_ids_max = 16;
+inline constexpr std::size_t ping_echoes_max = 16;  ///< waiting to be sent; more are dropped and counted
+inline constexpr std::size_t refusals_max =
+    4'096;  ///< resets waiting to be sent because the peer broke a limit
+inline constexpr std::size_t close_reason_bytes_max = 256;
+inline constexpr Duration drain_time = std::chrono::seconds{2};
+
+// Key updates: one after so many frames or bytes is free, others take from a bucket.
+inline constexpr std::uint64_t key_update_free_frames = 4'096;
+inline constexpr std::uint64_t key_update_free_bytes = 16 << 20;
+inline constexpr unsigned key_update_bucket = 10;
+inline constexpr Duration key_update_refill = std::chrono::minutes{1};
+
+// Memory kept for reuse by one thread.
+inline constexpr std::size_t pooled_bytes_max = 8 << 20;
+
+static_assert(stream_credit_start < connection_credit_start);
+static_assert(std::uint64_t{peer_streams_max} * stream_unsent_share_bytes <= (std::uint64_t{1} << 30));
+
+}  // namespace village::htx::limits

@@ -1,0 +1,94 @@
+#include "htx/send_queue.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "village/base/check.hpp"
+#include "village/htx/limits.hpp"
+
+namespace village::htx {
+
+BlockPool& BlockPool::local() {
+  thread_local BlockPool pool;
+  return pool;
+}
+
+Block* BlockPool::take(std::size_t bytes) {
+  std::size_t rank = 0;
+  while (rank < 2 && sizes[rank] < bytes) ++rank;
+  Block* block = free_[rank];
+  if (block != nullptr) {
+    free_[rank] = block->next;
+    pooled_bytes_ -= sizes[rank];
+  } else {
+    block = new (::operator new(sizeof(Block) + sizes[rank])) Block;
+    block->capacity = sizes[rank];
+  }
+  block->next = nullptr;
+  block->begin = block->end = 0;
+  return block;
+}
+
+void BlockPool::give(Block* block) {
+  if (pooled_bytes_ + block->capacity > limits::pooled_bytes_max) {
+    ::operator delete(block);
+    return;
+  }
+  std::size_t rank = 0;
+  while (sizes[rank] != block->capacity) ++rank;
+  block->next = free_[rank];
+  free_[rank] = block;
+  pooled_bytes_ += block->capacity;
+}
+
+void BlockPool::trim() {
+  for (auto& list : free_) {
+    while (list != nullptr) {
+      Block* const block = list;
+      list = block->next;
+      ::operator delete(block);
+    }
+  }
+  pooled_bytes_ = 0;
+}
+
+void SendQueue::push(ByteView data, std::size_t block_bytes) {
+  size_ += data.size();
+  while (!data.empty()) {
+    if (tail_ == nullptr || tail_->end == tail_->capacity) {
+      Block* const block =
+          BlockPool::local().take(tail_ == nullptr ? std::min(data.size(), block_bytes) : block_bytes);
+      (tail_ == nullptr ? head_ : tail_->next) = block;
+      tail_ = block;
+    }
+    const auto count = std::min<std::size_t>(data.size(), tail_->capacity - tail_->end);
+    std::memcpy(tail_->data() + tail_->end, data.data(), count);
+    tail_->end += static_cast<std::uint32_t>(count);
+    data = data.subspan(count);
+  }
+}
+
+void SendQueue::pop(std::size_t bytes) {
+  VG_CHECK(bytes <= front().size());
+  size_ -= bytes;
+  if (head_ == nullptr) return;
+  head_->begin += static_cast<std::uint32_t>(bytes);
+  if (head_->begin != head_->end) return;
+  Block* const block = head_;
+  head_ = block->next;
+  if (head_ == nullptr) tail_ = nullptr;
+  BlockPool::local().give(block);
+}
+
+void SendQueue::clear() {
+  while (head_ != nullptr) {
+    Block* const block = head_;
+    head_ = block->next;
+    BlockPool::local().give(block);
+  }
+  tail_ = nullptr;
+  size_ = 0;
+}
+
+}  // namespace village::htx

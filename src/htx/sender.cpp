@@ -1,0 +1,276 @@
+#include "htx/sender.hpp"
+
+#include <algorithm>
+
+#include "village/base/check.hpp"
+
+namespace village::htx {
+
+/// Output is the buffer of one transmit() and how much of it is filled.
+class Sender::Output {
+ public:
+  explicit Output(ByteSpan out) : out_{out} {}
+  std::size_t used() const { return used_; }
+  std::size_t room() const { return out_.size() - used_; }
+  ByteSpan take(std::size_t bytes) {
+    const auto piece = out_.subspan(used_, bytes);
+    used_ += bytes;
+    return piece;
+  }
+
+ private:
+  ByteSpan out_;
+  std::size_t used_ = 0;
+};
+
+Sender::Sender(crypto::AeadAlgorithm algorithm, crypto::Secret<32> traffic_secret, const Settings& settings,
+               Listener& listener, Statistics& statistics, Instant now)
+    : sealer_{algorithm, std::move(traffic_secret)},
+      scheduler_{settings.chunk_bytes},
+      budget_{KeyUpdateBudget::for_sender(now)},
+      key_time_{now},
+      key_update_bytes_{settings.key_update_bytes},
+      key_update_frames_{settings.key_update_frames},
+      key_update_interval_{settings.key_update_interval},
+      buffer_bytes_{settings.send_buffer_bytes},
+      chunk_{settings.chunk_bytes},
+      listener_{listener},
+      statistics_{statistics} {}
+
+// --- streams
+
+std::size_t Sender::allowance() const {
+  if (unsent_ < limits::session_unsent_bytes_max) return buffer_bytes_;
+  return std::min(buffer_bytes_, limits::stream_unsent_share_bytes);
+}
+
+std::size_t Sender::room(const Stream& stream) const {
+  if (stream.fin_queued) return 0;
+  const auto allowed = allowance();
+  return allowed > stream.queue.size() ? allowed - stream.queue.size() : 0;
+}
+
+std::size_t Sender::push(Stream& stream, ByteView data, bool fin) {
+  if (stream.fin_queued) return 0;
+  const auto count = std::min(data.size(), room(stream));
+  stream.queue.push(data.first(count), chunk_);
+  unsent_ += count;
+  stream.wants_room = count < data.size();
+  if (fin && !stream.wants_room) stream.fin_queued = true;
+  scheduler_.place(stream);
+  return count;
+}
+
+void Sender::finish(Stream& stream) {
+  if (stream.fin_queued) return;
+  stream.fin_queued = true;
+  stream.wants_room = false;
+  scheduler_.place(stream);
+}
+
+void Sender::set_priority(Stream& stream, Priority priority) {
+  stream.priority = priority;
+  scheduler_.place(stream);
+}
+
+void Sender::stop_credit(Stream& stream) {
+  if (stream.announced && StreamWaitList::contains(stream)) telling_.remove(stream);
+  stream.credit_to_tell = 0;
+}
+
+void Sender::forget(Stream& stream) {
+  unsent_ -= stream.queue.size();
+  stream.queue.clear();
+  scheduler_.withdraw(stream);
+  stop_credit(stream);
+  if (!stream.announced && StreamWaitList::contains(stream)) opening_.remove(stream);
+}
+
+// --- credit
+
+bool Sender::add_credit(Stream& stream, std::uint32_t credit) {
+  if (!stream.credit.add(credit)) return false;
+  scheduler_.place(stream);
+  return true;
+}
+
+void Sender::tell_credit(Stream& stream, std::uint32_t credit) {
+  stream.credit_to_tell += credit;
+  if (stream.credit_to_tell == 0 || !stream.announced || StreamWaitList::contains(stream)) return;
+  telling_.push_back(stream);
+}
+
+// --- mailbox
+
+bool Sender::echo(const PingPayload& payload) {
+  if (echoes_.size() >= limits::ping_echoes_max) return false;
+  echoes_.push_back(payload);
+  return true;
+}
+
+void Sender::close(Code code, std::string_view reason) {
+  if (close_) return;
+  close_ = Close{code, std::string{reason.substr(0, limits::close_reason_bytes_max)}};
+}
+
+void Sender::shrink() {
+  if (resets_.empty()) resets_ = {};
+  if (echoes_.empty()) echoes_ = {};
+}
+
+// --- bytes
+
+bool Sender::wants_transmit() const {
+  if (close_sent_ || exhausted_) return false;
+  return close_ || update_requested_ || credit_to_tell_ > 0 || !resets_.empty() || !telling_.empty() ||
+         ping_ || !echoes_.empty() || scheduler_.next(credit_) != nullptr;
+}
+
+std::size_t Sender::transmit(ByteSpan out, Instant now) {
+  Output output{out};
+  while (!close_sent_ && !exhausted_ && wants_transmit() && step(output, now)) {
+  }
+  return output.used();
+}
+
+/// step writes one frame. false: nothing more fits, or nothing is to be sent.
+bool Sender::step(Output& out, Instant now) {
+  if (close_) {
+    ByteArray<close_head_bytes> head;
+    encode_close_head(close_->code, close_->reason.size(), head);
+    close_sent_ = write(out, FrameType::close, 0, head, as_bytes(close_->reason));
+    return close_sent_;
+  }
+  if (key_update_due(now)) {
+    if (!write(out, FrameType::key_update, 0, {}, {})) return false;
+    VG_CHECK(budget_.spend(sealer_.usage(), now));
+    sealer_.update();
+    key_time_ = now;
+    update_requested_ = false;
+    ++statistics_.key_updates_out;
+    return true;
+  }
+  if (credit_to_tell_ > 0 || !resets_.empty() || !telling_.empty() || ping_ || !echoes_.empty()) {
+    return write_control(out);
+  }
+  return write_data(out);
+}
+
+bool Sender::key_update_due(Instant now) const {
+  const auto& usage = sealer_.usage();
+  const bool due = update_requested_ || usage.frames >= key_update_frames_ ||
+                   usage.bytes >= key_update_bytes_ || now - key_time_ >= key_update_interval_;
+  return due && budget_.affords(usage, now);
+}
+
+bool Sender::write_control(Output& out) {
+  if (!resets_.empty()) return write_reset(out);
+  if (credit_to_tell_ > 0 || !telling_.empty()) return write_credit(out);
+  return write_ping(out);
+}
+
+bool Sender::write_reset(Output& out) {
+  const auto& next = resets_[resets_sent_];
+  ByteArray<close_head_bytes> head;
+  encode_close_head(next.code, 0, head);
+  if (!write(out, FrameType::close, next.id, head, {})) return false;
+  if (++resets_sent_ == resets_.size()) {
+    resets_.clear();
+    resets_sent_ = 0;
+  }
+  return true;
+}
+
+bool Sender::write_credit(Output& out) {
+  ByteArray<window_update_bytes> update;
+  if (credit_to_tell_ > 0) {
+    encode_window_update({true, credit_to_tell_}, update);
+    if (!write(out, FrameType::window_update, 0, update, {})) return false;
+    credit_to_tell_ = 0;
+    return true;
+  }
+  auto& stream = *telling_.front();
+  encode_window_update({false, stream.credit_to_tell}, update);
+  if (!write(out, FrameType::window_update, stream.id, update, {})) return false;
+  stream.credit_to_tell = 0;
+  telling_.remove(stream);
+  return true;
+}
+
+bool Sender::write_ping(Output& out) {
+  if (!echoes_.empty()) {
+    if (!write(out, FrameType::ping, 0, echoes_.back(), {}, aad_ping_echo)) return false;
+    echoes_.pop_back();
+    return true;
+  }
+  if (!write(out, FrameType::ping, 0, *ping_, {})) return false;
+  ping_.reset();
+  return true;
+}
+
+/// write_data sends a frame of the stream whose turn it is. Own ids must reach the peer in ascending order,
+/// so streams opened before it that have sent nothing yet are announced first, with an empty frame each.
+bool Sender::write_data(Output& out) {
+  Stream* const stream = scheduler_.next(credit_);
+  if (stream == nullptr) return false;
+  if (!stream->announced && opening_.front() != stream) {
+    return write_stream_frame(out, *opening_.front(), {}, false);
+  }
+  const auto front = stream->queue.front();
+  std::size_t count = std::min<std::size_t>(sendable(front.size(), credit_, stream->credit), chunk_);
+  constexpr auto overhead = frame_overhead_bytes + stream_head_bytes;
+  if (out.room() < overhead + count) {
+    // A frame is cut to the room only where it would not fit into an empty buffer either.
+    if (out.used() > 0 || out.room() <= overhead) return false;
+    count = out.room() - overhead;
+  }
+  const bool fin = stream->fin_queued && count == stream->queue.size();
+  if (!write_stream_frame(out, *stream, front.first(count), fin)) return false;
+  after_data(*stream, count, fin);
+  return true;
+}
+
+bool Sender::write_stream_frame(Output& out, Stream& stream, ByteView data, bool fin) {
+  ByteArray<stream_head_bytes> head;
+  encode_stream_head(fin, stream.sent, data.size(), head);
+  if (!write(out, FrameType::stream, stream.id, head, data)) return false;
+  if (!stream.announced) {
+    opening_.remove(stream);
+    stream.announced = true;
+    tell_credit(stream, 0);
+  }
+  return true;
+}
+
+void Sender::after_data(Stream& stream, std::size_t bytes, bool fin) {
+  const auto count = static_cast<std::uint32_t>(bytes);
+  stream.queue.pop(count);
+  stream.sent += count;
+  stream.credit.take(count);
+  credit_.take(count);
+  unsent_ -= count;
+  if (!stream.internal) statistics_.data_bytes_out += count;
+  stream.fin_sent = fin;
+  scheduler_.sent(stream, count);
+  if (stream.wants_room && stream.queue.size() <= allowance() / 2) {
+    stream.wants_room = false;
+    listener_.on_room(stream);
+  }
+  if (fin) listener_.on_fin_sent(stream);
+}
+
+bool Sender::write(Output& out, FrameType type, StreamId id, ByteView head, ByteView body,
+                   std::uint16_t aad) {
+  const auto header = frame_header(type, id, head.size() + body.size(), aad);
+  if (out.room() < header.frame_bytes()) return false;
+  if (!sealer_.seal(header, head, body, out.take(header.frame_bytes()))) {
+    exhausted_ =
+        true;  // 2^64 - 1 frames without an update: cannot happen; if it does, silence is the safe end
+    return false;
+  }
+  ++statistics_.frames_out;
+  statistics_.bytes_out += header.frame_bytes();
+  return true;
+}
+
+}  // namespace village::htx

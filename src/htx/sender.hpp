@@ -1,0 +1,124 @@
+#pragma once
+// Sender: frames out. Holds the sealing keys, the connection's credit, the scheduler, and a mailbox of
+// control frames that the rest of the session drops into. Everything in the mailbox is bounded: one credit
+// sum for the connection, one for each stream, few echoes, one close.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "htx/event_queue.hpp"
+#include "htx/key_update_budget.hpp"
+#include "htx/scheduler.hpp"
+#include "htx/stream_table.hpp"
+#include "village/htx/frame.hpp"
+#include "village/htx/keys.hpp"
+#include "village/htx/session.hpp"
+
+namespace village::htx {
+
+using PingPayload = ByteArray<8>;
+
+class Sender {
+ public:
+  /// Listener hears what sending changes.
+  class Listener {
+   public:
+    virtual void on_room(Stream& stream) = 0;      ///< a stream that wants room has some again
+    virtual void on_fin_sent(Stream& stream) = 0;  ///< the stream's FIN is out; the stream may be erased
+   protected:
+    ~Listener() = default;
+  };
+
+  Sender(crypto::AeadAlgorithm algorithm, crypto::Secret<32> traffic_secret, const Settings& settings,
+         Listener& listener, Statistics& statistics, Instant now);
+
+  // --- streams
+  /// opened puts an own stream at the end of those that the peer has to be told of, in order of their ids.
+  void opened(Stream& stream) { opening_.push_back(stream); }
+  /// room is what push() takes now.
+  std::size_t room(const Stream& stream) const;
+  std::size_t push(Stream& stream, ByteView data, bool fin);
+  void finish(Stream& stream);
+  void set_priority(Stream& stream, Priority priority);
+  /// forget drops the stream's unsent bytes and takes it out of all lists.
+  void forget(Stream& stream);
+  /// stop_credit: the peer sends no more on this stream, so no credit is told.
+  void stop_credit(Stream& stream);
+
+  // --- credit
+  /// add_credit takes the peer's WINDOW_UPDATE. false: violation.
+  [[nodiscard]] bool add_credit(Stream& stream, std::uint32_t credit);
+  [[nodiscard]] bool add_connection_credit(std::uint32_t credit) { return credit_.add(credit); }
+  /// tell_credit queues a WINDOW_UPDATE; sums up until it is sent.
+  void tell_credit(Stream& stream, std::uint32_t credit);
+  void tell_connection_credit(std::uint32_t credit) { credit_to_tell_ += credit; }
+
+  // --- mailbox
+  void reset(StreamId id, Code code) { resets_.push_back({id, code}); }
+  std::size_t resets_waiting() const { return resets_.size() - resets_sent_; }
+  void ping(const PingPayload& payload) { ping_ = payload; }
+  /// echo answers a PING. false: too many wait, this one is dropped.
+  bool echo(const PingPayload& payload);
+  /// update_key changes the key before the next frame, unless the peer would take that for a flood.
+  void update_key(Instant now) { update_requested_ = budget_.affords(sealer_.usage(), now); }
+  /// close queues CLOSE: the last frame, before anything else that waits.
+  void close(Code code, std::string_view reason);
+  bool close_queued() const { return close_.has_value(); }
+  bool close_sent() const { return close_sent_; }
+
+  // --- bytes
+  std::size_t transmit(ByteSpan out, Instant now);
+  bool wants_transmit() const;
+  std::size_t unsent_bytes() const { return unsent_; }
+  std::uint32_t credit() const { return credit_.left(); }
+  void shrink();
+
+ private:
+  struct Reset {
+    StreamId id;
+    Code code;
+  };
+  struct Close {
+    Code code;
+    std::string reason;
+  };
+  class Output;
+
+  bool step(Output& out, Instant now);
+  bool key_update_due(Instant now) const;
+  bool write_control(Output& out);
+  bool write_reset(Output& out);
+  bool write_credit(Output& out);
+  bool write_ping(Output& out);
+  bool write_data(Output& out);
+  bool write_stream_frame(Output& out, Stream& stream, ByteView data, bool fin);
+  void after_data(Stream& stream, std::size_t bytes, bool fin);
+  bool write(Output& out, FrameType type, StreamId id, ByteView head, ByteView body, std::uint16_t aad = 0);
+  std::size_t allowance() const;
+
+  RecordSealer sealer_;
+  SendCredit credit_{limits::connection_credit_start};
+  Scheduler scheduler_;
+  StreamWaitList opening_;  ///< own streams the peer does not know, by id
+  StreamWaitList telling_;  ///< streams with credit to tell
+  std::uint32_t credit_to_tell_ = 0;
+  std::vector<Reset> resets_;
+  std::size_t resets_sent_ = 0;  ///< of resets_, from the front
+  std::optional<PingPayload> ping_;
+  std::vector<PingPayload> echoes_;
+  std::optional<Close> close_;
+  bool close_sent_ = false;
+  bool update_requested_ = false;
+  bool exhausted_ = false;
+  KeyUpdateBudget budget_;
+  Instant key_time_;
+  std::size_t unsent_ = 0;
+  std::uint64_t key_update_bytes_, key_update_frames_;
+  Duration key_update_interval_;
+  std::size_t buffer_bytes_;
+  std::uint32_t chunk_;
+  Listener& listener_;
+  Statistics& statistics_;
+};
+
+}  // namespace village::htx

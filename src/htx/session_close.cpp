@@ -1,0 +1,79 @@
+// The end of a session, and what happens by time alone: pings, their time-out, the drain, giving back idle
+// memory.
+//
+//   open --close()--> draining --peer's CLOSE or 2 s--> closed
+//   open --peer's CLOSE--> our CLOSE is sent --> closed
+//   open --violation--> our CLOSE is sent --> closed
+#include <algorithm>
+
+#include "htx/session_state.hpp"
+
+namespace village::htx {
+
+void Session::State::end(Code code, std::string_view reason, bool by_peer) {
+  if (ended) return;
+  ended = true;
+  closed_by_peer = by_peer;
+  drain_end = now + limits::drain_time;
+  close_reason.assign(reason.substr(0, limits::close_reason_bytes_max));
+  // The reason goes into logs: only printable ASCII of what the peer says.
+  std::replace_if(
+      close_reason.begin(), close_reason.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  events.push({EventKind::closed, code});
+}
+
+void Session::State::close(Code code, std::string_view reason) {
+  if (ended) return;
+  sender.close(code, reason);
+  end(code, reason, false);
+}
+
+Error Session::State::fail_session(Code code, std::string_view reason, Error error) {
+  close(code, reason);
+  peer_closed = true;  // what else it sends is not read
+  return error;
+}
+
+bool Session::State::closed() const {
+  if (!ended) return false;
+  return (sender.close_sent() && peer_closed) || now >= drain_end;
+}
+
+void Session::State::ping() {
+  if (ping_sent || ended) return;
+  PingPayload payload;
+  random.fill(payload);
+  ping_sent = payload;
+  ping_time = now;
+  sender.ping(payload);
+}
+
+std::optional<Instant> Session::State::next_deadline() const {
+  if (ended) return closed() ? std::nullopt : std::optional{drain_end};
+  if (ping_sent) return std::max(ping_time, heard_time) + settings.ping_timeout;
+  if (settings.ping_interval > Duration{0}) return heard_time + settings.ping_interval;
+  return std::nullopt;
+}
+
+void Session::State::on_deadline() {
+  const auto due = next_deadline();
+  if (!due || now < *due || ended) return;
+  if (ping_sent) {
+    close(Code::path_invalid, "ping timeout");
+    peer_closed = true;
+    return;
+  }
+  ping();
+  shrink();
+}
+
+/// shrink gives memory back that a busy time left behind; called when nothing was heard for a ping interval.
+void Session::State::shrink() {
+  if (shrunk) return;
+  shrunk = true;
+  events.shrink();
+  sender.shrink();
+  streams.shrink();
+}
+
+}  // namespace village::htx

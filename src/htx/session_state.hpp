@@ -1,0 +1,92 @@
+#pragma once
+// Session::State: the parts of a session and what ties them together. Frames come in by session_frames.cpp,
+// the owner's verbs by session.cpp, the end by session_close.cpp.
+#include "htx/capabilities.hpp"
+#include "htx/event_queue.hpp"
+#include "htx/receiver.hpp"
+#include "htx/sender.hpp"
+#include "htx/stream_table.hpp"
+#include "village/htx/session.hpp"
+
+namespace village::htx {
+
+struct Session::State final : Sender::Listener {
+  State(Role role_, SessionKeys&& keys, const Settings& settings_, RandomSource& random_, Instant now_);
+
+  // --- frames of the peer (session_frames.cpp)
+  Result<std::size_t> receive(ByteSpan in);
+  Result<void> on_frame(const Incoming& frame);
+  Result<void> on_stream(const Incoming& frame);
+  Result<void> on_stream_data(Stream& stream, const StreamFrame& frame);
+  Result<void> on_window_update(const Incoming& frame);
+  Result<void> on_ping(const Incoming& frame);
+  Result<void> on_key_update(const Incoming& frame);
+  Result<void> on_close(const Incoming& frame);
+  Result<void> on_reset(StreamId id, Code code);
+  Result<void> on_capability_data(ByteView data);
+  /// stream_of finds the stream a frame is for, opening it if it is new; nullptr: pass the frame over.
+  Result<Stream*> stream_of(StreamId id);
+  Stream* accept(StreamId id);
+  Result<void> late_data(std::size_t bytes);
+  void on_fin(Stream& stream);
+
+  // --- sending
+  void on_room(Stream& stream) override;
+  void on_fin_sent(Stream& stream) override;
+  void send_capabilities();
+
+  // --- streams
+  /// settle erases the stream if both sides ended and nothing is unread. The stream may be gone afterwards.
+  void settle(Stream& stream);
+  /// drop erases the stream, giving back the connection's credit for what is unread.
+  void drop(Stream& stream);
+  void count_ended(const Stream& stream);
+  void raise_window(Stream& stream, std::uint32_t window);
+  void consume_connection(std::uint64_t bytes);
+  void raise_connection(std::uint32_t window);
+  std::uint32_t open_limit() const;
+
+  // --- the end (session_close.cpp)
+  /// fail ends the session because the peer broke a rule.
+  Error fail_session(Code code, std::string_view reason, Error error);
+  void end(Code code, std::string_view reason, bool by_peer);
+  void close(Code code, std::string_view reason);
+  bool closed() const;
+
+  // --- time
+  void ping();
+  void on_deadline();
+  std::optional<Instant> next_deadline() const;
+  void shrink();
+
+  Role role;
+  Settings settings;
+  RandomSource& random;
+  Instant now;
+  Statistics statistics;
+  StreamTable streams;
+  EventQueue events;
+  Receiver receiver;
+  Sender sender;
+  ReceiveWindow window;  ///< of the connection
+  std::uint32_t largest_stream_window = limits::stream_credit_start;
+  CapabilityExchange capabilities;
+  bool ready_told = false;
+  std::uint32_t open_own = 0, open_peer = 0;  ///< streams not ended, as both sides count them
+  std::uint32_t unread_ended = 0;             ///< streams ended but not read
+
+  // Pings.
+  std::optional<PingPayload> ping_sent;
+  Instant ping_time;
+  Instant heard_time;  ///< of the last authentic frame
+  bool shrunk = false;
+
+  // The end.
+  bool ended = false;        ///< SessionClosed was told
+  bool peer_closed = false;  ///< the peer sent CLOSE, or broke a rule: nothing is expected of it
+  Instant drain_end;
+  std::string close_reason;
+  bool closed_by_peer = false;
+};
+
+}  // namespace village::htx

@@ -1,0 +1,473 @@
+// What a session does with frames that follow the rules, and with those that do not. The peer is written by
+// hand.
+#include "htx/raw_peer.hpp"
+#include "support/vectors.hpp"
+#include "village/htx/limits.hpp"
+
+namespace village::htx {
+namespace {
+
+using test::expect_closed;
+using test::pattern;
+using test::RawPeer;
+using test::SeenFrame;
+
+// --- streams
+
+TEST(SessionStreams, FirstFrameOpensAndFinHalfCloses) {
+  RawPeer peer;
+  peer.greet();
+  peer.data(3, 0, as_bytes("ask"), true);
+  EXPECT_TRUE(peer.end.opened.contains(3));
+  EXPECT_EQ(peer.end.received[3], to_bytes("ask"));
+  EXPECT_TRUE(peer.end.finished.contains(3));
+  EXPECT_EQ(peer.end.session.statistics().streams_open, 1U);
+  EXPECT_EQ(peer.end.session.send(3, as_bytes("answer"), false), 6U);  // our half is still open
+  peer.end.session.finish(3);
+  const auto frames = peer.collect();
+  EXPECT_EQ(RawPeer::data_of(frames, 3), to_bytes("answer"));
+  EXPECT_TRUE(parse_stream_frame(frames.back().plaintext)->fin);
+  EXPECT_EQ(peer.end.session.statistics().streams_open, 0U);
+}
+
+TEST(SessionStreams, FinMayComeAloneAndNeedsNoCredit) {
+  RawPeer peer;
+  peer.greet();
+  peer.data(3, 0, {});
+  const auto all = pattern(limits::stream_credit_start, 1);
+  EXPECT_EQ(peer.end.session.send(3, all, false), all.size());
+  peer.collect();
+  peer.end.session.finish(3);  // the stream's credit is used up
+  const auto frames = peer.collect();
+  ASSERT_EQ(RawPeer::count(frames, FrameType::stream), 1U);
+  const auto last = parse_stream_frame(frames.back().plaintext);
+  EXPECT_TRUE(last->fin && last->data.empty());
+  EXPECT_EQ(last->offset, all.size());
+}
+
+TEST(SessionStreams, DataAfterFinEndsTheSession) {
+  RawPeer peer;
+  peer.greet();
+  peer.data(3, 0, as_bytes("x"), true);
+  peer.data(3, 1, as_bytes("y"));
+  expect_closed(peer, Code::malformed_frame);
+}
+
+TEST(SessionStreams, OffsetGapEndsTheSession) {
+  RawPeer peer;
+  peer.greet();
+  peer.data(3, 0, as_bytes("abc"));
+  peer.data(3, 4, as_bytes("d"));
+  EXPECT_EQ(peer.end.received[3], to_bytes("abc"));
+  expect_closed(peer, Code::malformed_frame);
+}
+
+TEST(SessionStreams, OffsetOverlapEndsTheSession) {
+  RawPeer peer;
+  peer.greet();
+  peer.data(3, 0, as_bytes("abc"));
+  peer.data(3, 2, as_bytes("cd"));
+  EXPECT_EQ(peer.end.received[3], to_bytes("abc"));
+  expect_closed(peer, Code::malformed_frame);
+}
+
+TEST(SessionStreams, EvenIdFromTheClientEndsTheSession) {
+  RawPeer peer{Role::client};
+  peer.greet();
+  peer.data(2, 0, as_bytes("x"));
+  expect_closed(peer, Code::malformed_frame);
+}
+
+TEST(SessionStreams, OddIdFromTheServerEndsTheSession) {
+  RawPeer peer{Role::server};
+  peer.greet();
+  peer.data(3, 0, as_bytes("x"));
+  expect_closed(peer, Code::malformed_frame);
+}
+
+TEST(SessionStreams, FrameOnAnIdThePeerCannotKnowEndsTheSession) {
+  RawPeer peer{Role::server};
+  peer.greet();
+  ASSERT_EQ(*peer.end.session.open(), 3U);  // not announced: nothing was sent on it
+  peer.data(3, 0, as_bytes("x"));
+  expect_closed(peer, Code::malformed_frame);
+}
+
+TEST(SessionStreams, StreamIdZeroEndsTheSession) {
+  RawPeer peer;
+  peer.greet();
+  peer.data(0, 0, as_bytes("x"));
+  expect_closed(peer, Code::malformed_frame);
+}
+
+TEST(SessionStreams, EndedIdsAreIgnoredAndCounted) {
+  RawPeer peer;
+  peer.greet();
+  peer.data(3, 0, as_bytes("x"), true);
+  peer.end.session.finish(3);
+  peer.collect();
+  const auto before = peer.end.session.statistics().frames_ignored;
+  peer.data(3, 0, as_bytes("again"));
+  peer.credit(3, 10);
+  peer.close(3, Code::ok);
+  EXPECT_EQ(peer.end.session.statistics().frames_ignored, before + 3);
+  EXPECT_EQ(peer.end.received[3], to_bytes("x"));
+  EXPECT_FALSE(peer.end.closed);
+}
+
+TEST(SessionStreams, SkippedIdsAreUsedUp) {
+  RawPeer peer;
+  peer.greet();
+  peer.data(9, 0, as_bytes("x"));
+  peer.data(7, 0, as_bytes("y"));
+  EXPECT_FALSE(peer.end.opened.contains(7));
+  EXPECT_EQ(peer.end.session.statistics().frames_ignored, 1U);
+  EXPECT_FALSE(peer.end.closed);
+}
+
+TEST(SessionStreams, ResetOfThePeerEndsBothDirections) {
+  RawPeer peer;
+  peer.greet();
+  peer.data(3, 0, as_bytes("x"));
+  EXPECT_EQ(peer.end.session.send(3, as_bytes("unsent"), false), 6U);
+  peer.close(3, Code::policy_rejected);
+  EXPECT_EQ(peer.end.resets.at(3), Code::policy_rejected);
+  EXPECT_EQ(peer.end.session.send(3, as_bytes("y"), false), 0U);
+  EXPECT_EQ(RawPeer::count(peer.collect(), FrameType::stream), 0U);
+  EXPECT_EQ(peer.end.session.statistics().streams_open, 0U);
+}
+
+TEST(SessionStreams, ResetOfAStreamNeverSeenUsesItsIdUp) {
+  RawPeer peer;
+  peer.greet();
+  peer.close(5, Code::ok);
+  peer.data(5, 0, as_bytes("x"));
+  EXPECT_TRUE(peer.end.opened.empty());
+  EXPECT_FALSE(peer.end.closed);
+}
+
+TEST(SessionStreams, OurResetTellsThePeerAndDropsWhatWaits) {
+  RawPeer peer;
+  peer.greet();
+  peer.data(3, 0, as_bytes("x"));
+  EXPECT_EQ(peer.end.session.send(3, as_bytes("unsent"), false), 6U);
+  peer.end.session.reset(3, Code::unsupported_feature);
+  const auto frames = peer.collect();
+  EXPECT_EQ(RawPeer::count(frames, FrameType::stream), 0U);
+  ASSERT_EQ(RawPeer::count(frames, FrameType::close), 1U);
+  for (const auto& frame : frames) {
+    if (frame.header.type != FrameType::close) continue;
+    EXPECT_EQ(frame.header.stream, 3U);
+    EXPECT_EQ(parse_close(frame.plaintext)->code, Code::unsupported_feature);
+  }
+}
+
+TEST(SessionStreams, ResetBeforeAnnouncementIsSilent) {
+  RawPeer peer{Role::server};
+  peer.greet();
+  const auto first = *peer.end.session.open(), second = *peer.end.session.open();
+  peer.end.session.reset(first, Code::ok);
+  peer.end.session.send(second, as_bytes("x"), false);
+  for (const auto& frame : peer.collect()) EXPECT_NE(frame.header.stream, first);
+}
+
+TEST(SessionStreams, IdsReachThePeerInAscendingOrder) {
+  RawPeer peer{Role::server};
+  peer.greet();
+  std::vector<StreamId> ids;
+  for (int i = 0; i < 4; ++i)
+    ids.push_back(*peer.end.session.open(i == 3 ? Priority::urgent : Priority::bulk));
+  peer.end.session.send(ids[1], as_bytes("b"), false);
+  peer.end.session.send(ids[3], as_bytes("d"), false);
+  StreamId highest = 0;
+  std::vector<StreamId> first_frames;
+  for (const auto& frame : peer.collect()) {
+    if (frame.header.type != FrameType::stream || frame.header.stream <= highest) continue;
+    highest = frame.header.stream;
+    first_frames.push_back(highest);
+  }
+  EXPECT_EQ(first_frames, ids);  // 3 and 7 by empty frames
+}
+
+TEST(SessionStreams, MoreThanTheLimitAreResetWithPolicyRejected) {
+  Settings settings;
+  settings.peer_streams_max = 2;
+  RawPeer peer{Role::client, settings};
+  peer.greet();
+  for (StreamId id : {3U, 5U, 7U}) peer.data(id, 0, as_bytes("x"));
+  EXPECT_EQ(peer.end.opened, (std::set<StreamId>{3, 5}));
+  std::vector<SeenFrame> closes;
+  for (auto& frame : peer.collect()) {
+    if (frame.header.type == FrameType::close) closes.push_back(frame);
+  }
+  ASSERT_EQ(closes.size(), 1U);
+  EXPECT_EQ(closes[0].header.stream, 7U);
+  EXPECT_EQ(parse_close(closes[0].plaintext)->code, Code::policy_rejected);
+  // A stream that ended makes room.
+  peer.close(3, Code::ok);
+  peer.data(9, 0, as_bytes("x"));
+  EXPECT_TRUE(peer.end.opened.contains(9));
+}
+
+TEST(SessionStreams, OpenIsBusyAtThePeersLimit) {
+  RawPeer peer{Role::server};
+  peer.greet(2);
+  const auto a = peer.end.session.open();
+  ASSERT_TRUE(a && peer.end.session.open());
+  EXPECT_EQ(peer.end.session.open().error().code, Errc::busy);
+  peer.end.session.reset(*a, Code::ok);
+  EXPECT_TRUE(peer.end.session.open());
+}
+
+TEST(SessionStreams, OpenBeforeThePeersLimitIsKnownIsBounded) {
+  RawPeer peer{Role::server};
+  for (std::uint32_t i = 0; i < limits::early_streams_max; ++i) ASSERT_TRUE(peer.end.session.open());
+  EXPECT_EQ(peer.end.session.open().error().code, Errc::busy);
+  peer.greet();
+  EXPECT_TRUE(peer.end.session.open());
+}
+
+TEST(SessionStreams, AFloodOfRefusedStreamsEndsTheSession) {
+  Settings settings;
+  settings.peer_streams_max = 0;
+  RawPeer peer{Role::client, settings};
+  peer.greet();
+  for (StreamId id = 3; !peer.end.closed && id < 4 * limits::refusals_max; id += 2) peer.data(id, 0, {});
+  ASSERT_TRUE(peer.end.closed);
+  EXPECT_EQ(peer.end.closed->code, Code::policy_rejected);
+}
+
+// --- frames
+
+TEST(SessionFrames, UnknownTypesAreIgnoredAndCounted) {
+  RawPeer peer;
+  peer.greet();
+  const auto before = peer.end.session.statistics().frames_ignored;
+  for (const int type : {0x06, 0x07, 0x08, 0x20, 0x7F, 0xFF}) {
+    peer.send(static_cast<FrameType>(type), 3, as_bytes("anything"), 77);
+  }
+  EXPECT_EQ(peer.end.session.statistics().frames_ignored, before + 6);
+  EXPECT_TRUE(peer.end.opened.empty());
+  EXPECT_FALSE(peer.end.closed);
+}
+
+TEST(SessionFrames, PaddingIsDiscarded) {
+  RawPeer peer;
+  peer.greet();
+  peer.send(FrameType::padding, 0, pattern(plaintext_bytes_max, 1));
+  peer.send(FrameType::padding, 0, {});
+  EXPECT_FALSE(peer.end.closed);
+  EXPECT_EQ(peer.end.session.statistics().frames_ignored, 0U);
+}
+
+struct BadFrame {
+  const char* what;
+  FrameType type;
+  StreamId stream;
+  Bytes plaintext;
+  std::uint16_t aad = 0;
+};
+
+class MalformedFrames : public testing::TestWithParam<BadFrame> {};
+
+std::vector<BadFrame> bad_frames() {
+  const auto bytes = [](std::string_view hex_text) { return test::hex(hex_text); };
+  return {
+      {"stream too short", FrameType::stream, 3, Bytes(10)},
+      {"stream with unknown flag", FrameType::stream, 3, bytes("0200000000000000000000")},
+      {"stream shorter than it says", FrameType::stream, 3, bytes("0000000000000000000002aa")},
+      {"stream longer than it says", FrameType::stream, 3, bytes("0000000000000000000001aabb")},
+      {"stream with aad", FrameType::stream, 3, bytes("0000000000000000000001aa"), 1},
+      {"stream data behind offset 2^64", FrameType::stream, 3, bytes("00ffffffffffffffff0001aa")},
+      {"window update without credit", FrameType::window_update, 0, bytes("0000000000")},
+      {"window update of scope 2", FrameType::window_update, 0, bytes("0200000001")},
+      {"window update of the connection on a stream", FrameType::window_update, 3, bytes("0000000001")},
+      {"window update of no stream", FrameType::window_update, 0, bytes("0100000001")},
+      {"window update too long", FrameType::window_update, 0, bytes("000000000100")},
+      {"ping of 7 bytes", FrameType::ping, 0, Bytes(7)},
+      {"ping on a stream", FrameType::ping, 3, Bytes(8)},
+      {"ping with aad 2", FrameType::ping, 0, Bytes(8), 2},
+      {"key update with content", FrameType::key_update, 0, Bytes(1)},
+      {"key update on a stream", FrameType::key_update, 3, {}},
+      {"close too short", FrameType::close, 0, Bytes(3)},
+      {"close shorter than it says", FrameType::close, 0, bytes("00000002aa")},
+      {"close longer than it says", FrameType::close, 0, bytes("00000000aa")},
+      {"reset of a stream of ours that never was", FrameType::close, 4, bytes("00000000")},
+      {"credit for a stream of ours that never was", FrameType::window_update, 4, bytes("0100000001")},
+      {"reset of stream 1", FrameType::close, 1, bytes("00000000")},
+      {"padding on a stream", FrameType::padding, 3, {}},
+  };
+}
+
+INSTANTIATE_TEST_SUITE_P(SessionFrames, MalformedFrames, testing::ValuesIn(bad_frames()));
+
+TEST_P(MalformedFrames, EndTheSession) {
+  const auto& bad = GetParam();
+  SCOPED_TRACE(bad.what);
+  RawPeer peer;
+  peer.collect();
+  peer.send(bad.type, bad.stream, bad.plaintext, bad.aad);
+  ASSERT_TRUE(peer.end.error);
+  EXPECT_EQ(peer.end.error->detail, static_cast<std::uint32_t>(Code::malformed_frame));
+  expect_closed(peer, Code::malformed_frame);
+}
+
+TEST(SessionFrames, LengthsAreJudgedBeforeTheFrameIsThere) {
+  for (const std::uint32_t length : {0U, 22U, 65'533U, 65'536U, 0xFF'FFFFU}) {
+    RawPeer peer;
+    peer.collect();
+    Bytes start(3);
+    detail::store(start.data(), length, 3);
+    peer.end.take(start, peer.now);
+    ASSERT_TRUE(peer.end.error) << length;
+    EXPECT_EQ(peer.end.error->code, Errc::malformed);
+    expect_closed(peer, Code::malformed_frame);
+  }
+}
+
+TEST(SessionFrames, SmallestAndLargestFramesAreTaken) {
+  RawPeer peer;
+  peer.greet();
+  peer.send(FrameType::padding, 0, {});  // Len 23
+  const auto data = pattern(stream_data_bytes_max, 1);
+  peer.data(3, 0, data);  // Len 65,532
+  EXPECT_EQ(peer.end.received[3], data);
+  EXPECT_FALSE(peer.end.closed);
+}
+
+TEST(SessionFrames, MayBeSplitAtEveryByte) {
+  for (std::size_t cut = 0; cut < 120; ++cut) {
+    RawPeer peer;
+    peer.greet();
+    auto bytes = peer.seal(FrameType::stream, 3, RawPeer::stream_plaintext(0, as_bytes("first")));
+    const auto second =
+        peer.seal(FrameType::stream, 3, RawPeer::stream_plaintext(5, as_bytes("second"), true));
+    bytes.insert(bytes.end(), second.begin(), second.end());
+    const auto at = std::min(cut, bytes.size());
+    peer.end.take(ByteView{bytes}.first(at), peer.now);
+    peer.end.take(ByteView{bytes}.subspan(at), peer.now);
+    EXPECT_EQ(peer.end.received[3], to_bytes("firstsecond"));
+    EXPECT_TRUE(peer.end.finished.contains(3));
+    EXPECT_TRUE(peer.end.inbox.empty());
+  }
+}
+
+TEST(SessionFrames, AFlippedBitAnywhereReleasesNothing) {
+  RawPeer sample;
+  const auto size =
+      sample.seal(FrameType::stream, 3, RawPeer::stream_plaintext(0, as_bytes("secret"))).size();
+  for (std::size_t bit = 3 * 8; bit < size * 8; ++bit) {  // behind Len, which is judged by itself
+    RawPeer peer;
+    peer.greet();
+    auto bytes = peer.seal(FrameType::stream, 3, RawPeer::stream_plaintext(0, as_bytes("secret")));
+    bytes[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
+    const auto used = peer.end.session.receive(bytes, peer.now);
+    ASSERT_FALSE(used);
+    EXPECT_EQ(used.error().code, Errc::auth_failed);
+    EXPECT_EQ(as_text(bytes).find("secret"), std::string_view::npos);
+    peer.end.drain_events(peer.now);
+    EXPECT_TRUE(peer.end.received.empty() && peer.end.opened.empty());
+    expect_closed(peer, Code::auth_failed);
+  }
+}
+
+TEST(SessionFrames, FramesBeforeADamagedOneStillCount) {
+  RawPeer peer;
+  peer.greet();
+  auto bytes = peer.seal(FrameType::stream, 3, RawPeer::stream_plaintext(0, as_bytes("good")));
+  auto bad = peer.seal(FrameType::stream, 3, RawPeer::stream_plaintext(4, as_bytes("bad")));
+  bad.back() ^= std::byte{1};
+  bytes.insert(bytes.end(), bad.begin(), bad.end());
+  peer.end.take(bytes, peer.now);
+  EXPECT_EQ(peer.end.received[3], to_bytes("good"));
+  expect_closed(peer, Code::auth_failed);
+}
+
+TEST(SessionFrames, AReplayedFrameFails) {
+  RawPeer peer;
+  peer.greet();
+  const auto bytes = peer.seal(FrameType::stream, 3, RawPeer::stream_plaintext(0, as_bytes("x")));
+  peer.end.take(bytes, peer.now);
+  peer.end.take(bytes, peer.now);
+  expect_closed(peer, Code::auth_failed);
+}
+
+// --- capabilities
+
+TEST(SessionCapabilities, WrongMessagesEndTheSession) {
+  const auto with = [](const Capabilities& capabilities) {
+    auto cbor = encode_capabilities(capabilities);
+    Bytes message{static_cast<std::byte>(cbor.size() >> 8), static_cast<std::byte>(cbor.size())};
+    message.insert(message.end(), cbor.begin(), cbor.end());
+    return message;
+  };
+  Capabilities foreign;
+  foreign.l2 = {"betanet/htx/9.9.9"};
+  const std::vector<std::pair<Bytes, Code>> cases{
+      {with(foreign), Code::version_negotiation_failed},
+      {test::hex("0001a0"), Code::malformed_frame},    // an empty map
+      {test::hex("000101"), Code::malformed_frame},    // no map
+      {test::hex("0000"), Code::malformed_frame},      // no message
+      {test::hex("1001"), Code::malformed_frame},      // 4,097 bytes
+      {test::hex("0002a001"), Code::malformed_frame},  // something behind the map
+  };
+  for (const auto& [message, code] : cases) {
+    RawPeer peer;
+    peer.collect();
+    peer.data(1, 0, message);
+    expect_closed(peer, code);
+  }
+}
+
+TEST(SessionCapabilities, ASelectionForOtherCapabilitiesIsRefused) {
+  for (const auto role : {Role::client, Role::server}) {
+    RawPeer peer{role};
+    CapabilityExchange honest{role, peer.keys.local_key, peer.keys.peer_key, 5};
+    // The raw peer says 5 streams to the session but selects as if it had said 6.
+    CapabilityExchange liar{role, peer.keys.local_key, peer.keys.peer_key, 6};
+    const auto hello = honest.take_output();
+    liar.take_output();
+    for (const auto& frame : peer.collect()) {
+      if (frame.header.stream == 1 && frame.header.type == FrameType::stream) {
+        EXPECT_TRUE(liar.receive(parse_stream_frame(frame.plaintext)->data));
+      }
+    }
+    const auto selection = liar.take_output();
+    if (selection.bytes.empty()) continue;  // the session decides in this role
+    peer.data(1, 0, hello.bytes);
+    peer.data(1, hello.bytes.size(), selection.bytes, true);
+    expect_closed(peer, Code::auth_failed);
+    return;
+  }
+  ADD_FAILURE() << "neither role lets the raw peer decide";
+}
+
+TEST(SessionCapabilities, TwoEndsWithOneKeyAreRefused) {
+  CapabilityExchange a{Role::client, {}, {}, 1}, b{Role::server, {}, {}, 1};
+  EXPECT_EQ(a.receive(b.take_output().bytes).error().code, Errc::auth_failed);
+}
+
+TEST(SessionCapabilities, ComeThroughByteByByte) {
+  const auto keys = test::session_keys(Role::client, crypto::AeadAlgorithm::aes_256_gcm);
+  CapabilityExchange a{Role::client, keys.local_key, keys.peer_key, 11};
+  CapabilityExchange b{Role::server, keys.peer_key, keys.local_key, 12};
+  for (int round = 0; round < 2; ++round) {
+    for (const auto byte : a.take_output().bytes) ASSERT_TRUE(b.receive({&byte, 1}));
+    for (const auto byte : b.take_output().bytes) ASSERT_TRUE(a.receive({&byte, 1}));
+  }
+  EXPECT_TRUE(a.complete() && b.complete());
+  EXPECT_EQ(a.peer_streams(), 12U);
+  EXPECT_EQ(b.peer_streams(), 11U);
+}
+
+TEST(SessionCapabilities, TheApplicationCannotTouchStreamOne) {
+  test::Pair pair;
+  EXPECT_EQ(pair.client.session.send(1, as_bytes("x"), true), 0U);
+  pair.client.session.reset(1, Code::ok);
+  pair.client.session.finish(1);
+  pair.pump();
+  EXPECT_TRUE(pair.client.ready && pair.server.ready);
+}
+
+}  // namespace
+}  // namespace village::htx
