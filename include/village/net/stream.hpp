@@ -13,9 +13,11 @@ namespace village::net {
 
 namespace asio = boost::asio;
 template <class T>
-using Task = asio::awaitable<Result<T>>;  ///< a coroutine that ends with a value or an Error, never an exception
+using Task =
+    asio::awaitable<Result<T>>;  ///< a coroutine that ends with a value or an Error, never an exception
 
-/// Stream lives on one core. At most one read and one write may be under way at a time; they may overlap each other.
+/// Stream lives on one core. At most one read and one write may be under way at a time; they may overlap each
+/// other.
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -31,11 +33,17 @@ class Stream {
   /// Idempotent; the destructor calls it.
   virtual void close() noexcept = 0;
 
+  /// wait_readable waits until read_some would not wait (bytes, FIN or an error are there), so that a relay
+  /// holds no buffer meanwhile. Never beside a read. Optional: `unsupported` means that the stream cannot
+  /// tell.
+  virtual Task<void> wait_readable();
   /// native_tcp is the socket's descriptor when this is plain TCP (a relay may then splice), else -1.
   virtual int native_tcp() const { return -1; }
   /// local is the address a proxy reports as bound, when known.
   virtual std::optional<Target> local() const { return std::nullopt; }
 };
+inline Task<void> Stream::wait_readable() { co_return fail(Errc::unsupported); }
+
 using StreamPtr = std::unique_ptr<Stream>;
 
 }  // namespace village::net
