@@ -50,7 +50,7 @@ Result<std::size_t> HttpHeadCollector::on_bytes(ByteView in) {
 void HttpHeadCollector::reset() {
   seen_ = 0;
   step_ = Step::before;
-  text_.clear();
+  text_ = std::string{};  // an idle connection keeps nothing
 }
 
 // ------------------------------------------------------------------ start lines
