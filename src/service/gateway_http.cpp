@@ -193,26 +193,20 @@ Task<HttpConnection::Ending> HttpConnection::serve_request(const proxy::HttpRequ
     co_return Ending::close;
   }
   gateway_metrics::http_requests.add();
-  auto ready = co_await ready_upstream(request, false);
-  if (ready) {
+  for (bool fresh = false;; fresh = true) {
+    const auto ready = co_await ready_upstream(request, fresh);
+    if (!ready) {
+      const auto code = ready.error().code;
+      co_await refuse(proxy::http_status_of_dial(code), sentence_of_dial(code), head_only);
+      co_return Ending::close;
+    }
     auto ending = co_await exchange(request);
     if (ending || answered_) co_return ending;
-    if (heard_ || !upstream_->used || !repeatable(request)) {
-      gateway_metrics::refuse(Refusal::upstream_protocol);
-      co_await refuse(502, "The target's answer was cut short or malformed.", head_only);
-      co_return ending.error();
-    }
-    ready = co_await ready_upstream(request, true);  // the kept connection was dead
-    if (ready) {
-      ending = co_await exchange(request);
-      if (ending || answered_) co_return ending;
-      gateway_metrics::refuse(Refusal::upstream_protocol);
-      co_await refuse(502, "The target's answer was cut short or malformed.", head_only);
-      co_return ending.error();
-    }
+    const bool kept_was_dead = !heard_ && upstream_->used && repeatable(request);
+    if (fresh || !kept_was_dead) break;
   }
-  const auto code = ready.error().code;
-  co_await refuse(proxy::http_status_of_dial(code), sentence_of_dial(code), head_only);
+  gateway_metrics::refuse(Refusal::upstream_protocol);
+  co_await refuse(502, "The target's answer was cut short or malformed.", head_only);
   co_return Ending::close;
 }
 
@@ -283,7 +277,7 @@ Task<HttpConnection::Ending> HttpConnection::exchange(const proxy::HttpRequest& 
   if (upload.client_failed && !answered_) {
     gateway_metrics::refuse(Refusal::malformed);
     co_await refuse(400, "The request's body is malformed or incomplete.");
-    answered_ = true;
+    co_return Ending::close;
   }
   if (!ending) co_return ending.error();
   co_return whole ? *ending : Ending::close;
