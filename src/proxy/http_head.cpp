@@ -4,8 +4,26 @@
 #include <charconv>
 
 #include "http_text.hpp"
+#include "village/base/limits.hpp"
 
 namespace village::proxy {
+namespace {
+
+const village::limits::Row rows[] = {
+    {"proxy", "http_head_bytes_max", limits::http_head_bytes_max, 1,
+     "start line and fields of one HTTP message"},
+    {"proxy", "http_fields_max", limits::http_fields_max, sizeof(HttpField),
+     "field lines of one HTTP message"},
+    {"proxy", "http_trailer_bytes_max", limits::http_trailer_bytes_max, 1, "trailer of one chunked body"},
+    {"proxy", "socks5_message_bytes_max", limits::socks5_message_bytes_max, 1,
+     "one message of a SOCKS5 handshake"},
+    {"proxy", "socks4_request_bytes_max", limits::socks4_request_bytes_max, 1, "one SOCKS4 request"},
+    {"proxy", "route_rules_max", limits::route_rules_max, 0, "rules of the operator"},
+    {"proxy", "route_entries_max", limits::route_entries_max, 128, "list entries over all rules"},
+};
+const bool declared [[maybe_unused]] = village::limits::declare(rows);
+
+}  // namespace
 
 // ------------------------------------------------------------------ collecting
 

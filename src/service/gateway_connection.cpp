@@ -88,7 +88,8 @@ asio::awaitable<void> GatewayConnection::connect(Target target) {
     co_await farewell();
     co_return;
   }
-  co_await reply(proxy::Socks5Reply::succeeded, (*upstream)->local());
+  auto bound = (*upstream)->local();
+  co_await reply(proxy::Socks5Reply::succeeded, std::move(bound));
   co_await relay(*std::move(upstream));
 }
 
@@ -128,7 +129,8 @@ asio::awaitable<void> GatewayConnection::associate(const proxy::Socks5Request& r
     co_await turn_away(Refusal::other, proxy::Socks5Reply::general_failure);
     co_return;
   }
-  co_await reply(proxy::Socks5Reply::succeeded, net::to_target(*bound));
+  std::optional<Target> address = net::to_target(*bound);
+  co_await reply(proxy::Socks5Reply::succeeded, std::move(address));
   co_await association.run(client_);
 }
 

@@ -2,8 +2,24 @@
 
 #include <algorithm>
 
+#include "village/base/limits.hpp"
+#include "village/service/gateway_limits.hpp"
+
 namespace village::service {
 namespace {
+
+namespace bounds = gateway_limits;
+const limits::Row rows[] = {
+    {"service", "gateway_connections_max", GatewayOptions{}.connections_max, bounds::copy_bytes / 2,
+     "clients of the proxy ports, all cores (configurable)"},
+    {"service", "gateway_udp_associations_max", GatewayOptions{}.udp_associations_max, 4'096,
+     "SOCKS5 UDP associations, all cores (configurable)"},
+    {"service", "gateway_udp_scratch", limits::cores_max, 16 * 65'536 * 2,
+     "batches of datagrams, one for each core"},
+    {"service", "gateway_udp_names_pending_max", bounds::udp_names_pending_max, 65'536,
+     "datagrams of one association that wait for a name"},
+};
+const bool declared [[maybe_unused]] = limits::declare(rows);
 
 proxy::RouteRule rule_of(const GatewayRoute& route) {
   proxy::RouteRule rule;
