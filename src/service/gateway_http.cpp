@@ -97,11 +97,10 @@ asio::awaitable<void> HttpConnection::run(Instant first_deadline) {
 /// Closes both sides when nothing has moved for the idle time; cheaper than a deadline for each read and
 /// write.
 asio::awaitable<void> HttpConnection::watch() {
-  const auto idle = plan_->options().idle_timeout;
   for (;;) {
-    const auto slept = co_await net::sleep_until(context_.core, last_ + idle);
+    const auto slept = co_await net::sleep_until(context_.core, plan_->idle_deadline(last_));
     if (!slept) co_return;
-    if (context_.core.clock().now() < last_ + idle) continue;
+    if (context_.core.clock().now() < plan_->idle_deadline(last_)) continue;
     client_.close();
     if (upstream_) upstream_->stream->close();
     co_return;
