@@ -229,7 +229,7 @@ TEST(GatewaySocks5, MissingPeerAndSilentPeer) {
   EXPECT_EQ(open(client, *parse_target("a.example:7")), 1);
   options.default_outbound = "far";
   world.reload(options);
-  world.tunnel(std::nullopt);
+  world.silent_tunnel();
   auto other = world.client();
   EXPECT_EQ(open(other, *parse_target("a.example:7")), 4);
 }

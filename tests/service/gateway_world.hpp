@@ -22,8 +22,8 @@ namespace asio = boost::asio;
 /// FakePeer stands for a tunnel: it notes what it is asked for and opens something else, or fails.
 class FakePeer : public net::Dialer {
  public:
-  FakePeer(net::Core& core, std::optional<Target> instead)
-      : core_{core}, tcp_{core}, instead_{std::move(instead)} {}
+  explicit FakePeer(net::Core& core) : core_{core}, tcp_{core} {}
+  FakePeer(net::Core& core, Target instead) : FakePeer{core} { instead_.emplace(std::move(instead)); }
   net::Task<net::StreamPtr> dial(Target target, Instant deadline) override {
     asked = to_text(target);
     if (!instead_) {
@@ -100,13 +100,10 @@ class GatewayWorld {
     });
     return local;
   }
-  /// tunnel makes the outbound "far" lead to `instead`, or nowhere in time.
-  void tunnel(std::optional<Target> instead) {
-    runtime_.call(0, [this, instead](net::Core&) -> asio::awaitable<void> {
-      peer_ = std::make_unique<FakePeer>(core_, instead);
-      co_return;
-    });
-  }
+  /// tunnel makes the outbound "far" lead to `instead`.
+  void tunnel(const Target& instead) { put_peer(std::make_shared<FakePeer>(core_, instead)); }
+  /// silent_tunnel makes it lead nowhere in time.
+  void silent_tunnel() { put_peer(std::make_shared<FakePeer>(core_)); }
   /// asked is the target that the tunnel was asked for last.
   std::string asked() {
     return runtime_.call(0, [this](net::Core&) -> asio::awaitable<std::string> { co_return peer_->asked; });
@@ -138,6 +135,12 @@ class GatewayWorld {
   net::Core& core() { return core_; }
 
  private:
+  void put_peer(std::shared_ptr<FakePeer> peer) {
+    runtime_.call(0, [this, peer](net::Core&) -> asio::awaitable<void> {
+      peer_ = peer;
+      co_return;
+    });
+  }
   static net::RuntimeOptions one_core(net::ResolverOptions resolver) {
     net::RuntimeOptions options;
     options.cores = 1;
@@ -147,7 +150,7 @@ class GatewayWorld {
   net::Runtime runtime_;
   net::Core& core_;
   net::TcpDialer direct_;
-  std::unique_ptr<FakePeer> peer_;
+  std::shared_ptr<FakePeer> peer_;
   net::Nursery servers_;
   std::optional<Gateway> gateway_;
   net::Endpoint entry_;
