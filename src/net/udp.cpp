@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -216,14 +217,44 @@ struct UdpSocket::State {
     return errno_error(code);
   }
 
+  Result<std::size_t> send(std::span<const Datagram> datagrams) {
+    std::size_t taken = 0;
+    while (taken < datagrams.size()) {
+      const auto sent = send_batch(datagrams.subspan(taken));
+      if (sent.has_error()) return sent.error();
+      if (*sent == 0) break;
+      taken += *sent;
+    }
+    return taken;
+  }
+
+  static Task<void> send_all(std::shared_ptr<State> state, std::span<const Datagram> datagrams) {
+    for (;;) {
+      const auto sent = state->send(datagrams);
+      if (sent.has_error()) co_return sent.error();
+      datagrams = datagrams.subspan(*sent);
+      if (datagrams.empty()) co_return ok();
+      const auto ready = co_await wait(state, Descriptor::wait_write);
+      if (ready.has_error()) co_return ready.error();
+    }
+  }
+
+  static Task<void> wait(std::shared_ptr<State> state, Descriptor::wait_type what) {
+    VG_CO_STOP_IF_CANCELLED();
+    if (!state->descriptor.is_open()) co_return fail(Errc::closed);
+    const auto [code] = co_await state->descriptor.async_wait(what, as_result);
+    if (code) co_return to_error(code);
+    co_return ok();
+  }
+
   Descriptor descriptor;
   Endpoint local;
   bool gso = false;
   bool gro = false;
 };
 
-UdpSocket::UdpSocket(std::unique_ptr<State> state) : state_{std::move(state)} {}
-UdpSocket::~UdpSocket() = default;
+UdpSocket::UdpSocket(std::shared_ptr<State> state) : state_{std::move(state)} {}
+UdpSocket::~UdpSocket() { UdpSocket::close(); }
 
 Result<std::unique_ptr<UdpSocket>> UdpSocket::bind(Core& core, const Endpoint& local, UdpOptions options) {
   Fd fd{::socket(family_of(local), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP)};
@@ -240,7 +271,7 @@ Result<std::unique_ptr<UdpSocket>> UdpSocket::bind(Core& core, const Endpoint& l
   if (::bind(fd.get(), address.get(), address.size) != 0) return errno_error(errno);
   const bool gso = options.gso && set_option(fd.get(), SOL_UDP, UDP_SEGMENT, 0);  // known to the kernel?
   const bool gro = options.gro && set_option(fd.get(), SOL_UDP, UDP_GRO, 1);
-  auto state = std::make_unique<State>(core, fd.release());
+  auto state = std::make_shared<State>(core, fd.release());
   state->local = socket_local(state->fd()).value_or(local);
   state->gso = gso;
   state->gro = gro;
@@ -265,43 +296,13 @@ Result<std::size_t> UdpSocket::receive(UdpBatch& batch) {
   }
 }
 
-Result<std::size_t> UdpSocket::send(std::span<const Datagram> datagrams) {
-  std::size_t taken = 0;
-  while (taken < datagrams.size()) {
-    const auto sent = state_->send_batch(datagrams.subspan(taken));
-    if (sent.has_error()) return sent.error();
-    if (*sent == 0) break;
-    taken += *sent;
-  }
-  return taken;
-}
+Result<std::size_t> UdpSocket::send(std::span<const Datagram> datagrams) { return state_->send(datagrams); }
 
 Task<void> UdpSocket::send_all(std::span<const Datagram> datagrams) {
-  for (;;) {
-    const auto sent = send(datagrams);
-    if (sent.has_error()) co_return sent.error();
-    datagrams = datagrams.subspan(*sent);
-    if (datagrams.empty()) co_return ok();
-    const auto ready = co_await wait_writable();
-    if (ready.has_error()) co_return ready.error();
-  }
+  return State::send_all(state_, datagrams);
 }
-
-Task<void> UdpSocket::wait_readable() {
-  VG_CO_STOP_IF_CANCELLED();
-  if (!state_->descriptor.is_open()) co_return fail(Errc::closed);
-  const auto [code] = co_await state_->descriptor.async_wait(State::Descriptor::wait_read, as_result);
-  if (code) co_return to_error(code);
-  co_return ok();
-}
-
-Task<void> UdpSocket::wait_writable() {
-  VG_CO_STOP_IF_CANCELLED();
-  if (!state_->descriptor.is_open()) co_return fail(Errc::closed);
-  const auto [code] = co_await state_->descriptor.async_wait(State::Descriptor::wait_write, as_result);
-  if (code) co_return to_error(code);
-  co_return ok();
-}
+Task<void> UdpSocket::wait_readable() { return State::wait(state_, State::Descriptor::wait_read); }
+Task<void> UdpSocket::wait_writable() { return State::wait(state_, State::Descriptor::wait_write); }
 
 void UdpSocket::close() noexcept {
   boost::system::error_code code;
