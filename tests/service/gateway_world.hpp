@@ -68,8 +68,9 @@ class GatewayWorld {
  public:
   using Server = std::function<asio::awaitable<void>(net::Core&, net::Accepted)>;
 
-  explicit GatewayWorld(GatewayOptions options = default_options(), net::Endpoint listen = net::loopback_v4())
-      : runtime_{1}, core_{runtime_.core(0)}, direct_{core_}, servers_{core_} {
+  explicit GatewayWorld(GatewayOptions options = default_options(), net::Endpoint listen = net::loopback_v4(),
+                        net::ResolverOptions resolver = {})
+      : runtime_{one_core(std::move(resolver))}, core_{runtime_.core(0)}, direct_{core_}, servers_{core_} {
     gateway_.emplace(core_, std::make_shared<GatewayOptions>(std::move(options)), direct_,
                      [this](std::string_view peer) { return peer == "peer" ? peer_.get() : nullptr; });
     std::shared_ptr<net::Listener> listener = *net::Listener::bind_tcp(listen, 1);
@@ -137,6 +138,12 @@ class GatewayWorld {
   net::Core& core() { return core_; }
 
  private:
+  static net::RuntimeOptions one_core(net::ResolverOptions resolver) {
+    net::RuntimeOptions options;
+    options.cores = 1;
+    options.resolver = std::move(resolver);
+    return options;
+  }
   net::Runtime runtime_;
   net::Core& core_;
   net::TcpDialer direct_;
