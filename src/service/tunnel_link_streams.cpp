@@ -167,7 +167,9 @@ void TunnelLink::abandon(LinkStream& stream, htx::Code code) {
 
 // Credit for what nobody will read. (A reset gives its own back.)
 void TunnelLink::give_back(LinkStream& stream) {
-  const auto unread = stream.queue.size() + stream.direct_bytes;
+  const auto unread = stream.queue.size() + std::exchange(stream.direct_bytes, 0);
+  stream.direct = {};
+  stream.queue.clear();
   if (unread != 0) consumed(stream, unread);
 }
 
