@@ -1,5 +1,6 @@
 #pragma once
-// Config: the one JSON file, read with comments, checked to the last key, every error with its place and cure.
+// Config: the one JSON file, read with comments, checked to the last key, every error with its place and
+// cure.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,26 +13,31 @@
 
 namespace village::control {
 
-struct NodeOptions {                 // section "node"
-  std::string name;                  ///< the operator's word for this node
-  std::string identity_path;         ///< Ed25519 seed file, 0600
-  std::string state_dir;             ///< lock, control socket, later stores
+struct NodeOptions {          // section "node"
+  std::string name;           ///< the operator's word for this node
+  std::string identity_path;  ///< Ed25519 seed file, 0600
+  std::string state_dir;      ///< lock, control socket, later stores
 };
-struct LogOptions {                  // section "log"
+struct LogOptions {  // section "log"
   log::Level level = log::Level::info;
   bool json = false;
-  bool identities = false;           ///< log peers' addresses and ids in clear
+  bool identities = false;  ///< log peers' addresses and ids in clear
 };
-struct NetOptions {                  // section "net"
-  std::uint32_t cores = 0;           ///< 0 = every CPU the process may use
-  std::string congestion = "auto";   ///< auto = cubic between loopback ends, else the system's default
-  std::vector<Target> dns_servers;   ///< empty = the system's
+struct NetOptions {                 // section "net"
+  std::uint32_t cores = 0;          ///< 0 = every CPU the process may use
+  std::string congestion = "auto";  ///< auto = cubic between loopback ends, else the system's default
+  std::vector<Target> dns_servers;  ///< empty = the system's
 };
-struct ControlOptions {              // section "control"
-  std::string socket_path;           ///< Unix socket, default <state_dir>/control.sock
-  std::optional<Target> listen;      ///< HTTP on TCP; default 127.0.0.1:9464
-  std::string token;                 ///< needed when `listen` is not loopback
+struct ControlOptions {          // section "control"
+  std::string socket_path;       ///< Unix socket, default <state_dir>/control.sock
+  std::optional<Target> listen;  ///< HTTP on TCP; default 127.0.0.1:9464
+  std::string token;             ///< needed when `listen` is not loopback
   Duration drain_timeout = std::chrono::seconds{10};
+};
+
+struct DaemonOptions {   // section "daemon"
+  bool seccomp = true;   ///< give up system calls that a running daemon does not need
+  bool landlock = true;  ///< give up files outside state and configuration
 };
 
 struct Config {
@@ -40,6 +46,7 @@ struct Config {
   LogOptions log;
   NetOptions net;
   ControlOptions control;
+  DaemonOptions daemon;
   service::TunnelOptions htx;
   service::GatewayOptions proxy;
 };
@@ -55,13 +62,13 @@ struct Diagnostic {
 };
 
 struct ConfigOutcome {
-  std::optional<Config> config;          ///< there when errors is empty
-  std::vector<Diagnostic> errors;        ///< all that were found
+  std::optional<Config> config;    ///< there when errors is empty
+  std::vector<Diagnostic> errors;  ///< all that were found
   std::vector<Diagnostic> warnings;
 };
 
-/// load_config reads and checks a file; relative paths inside are relative to its folder. Reads identity and certificates
-/// too when `check_files`. Start-up and CLI only.
+/// load_config reads and checks a file; relative paths inside are relative to its folder. Reads identity and
+/// certificates too when `check_files`. Start-up and CLI only.
 ConfigOutcome load_config(const std::string& path, bool check_files = true);
 /// parse_config does the same for a text (tests, fuzzing); touches no files.
 ConfigOutcome parse_config(std::string_view text, const std::string& name);

@@ -1,11 +1,13 @@
 #pragma once
-// ControlServer: HTTP/1.1 on a Unix socket and on loopback TCP: metrics, health, status, configuration, web page.
+// ControlServer: HTTP/1.1 on a Unix socket and on loopback TCP: metrics, health, status, configuration, web
+// page.
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "village/control/config.hpp"
+#include "village/control/version.hpp"
 #include "village/net/core.hpp"
 #include "village/net/stream.hpp"
 #include "village/service/gateway.hpp"
@@ -13,8 +15,7 @@
 
 namespace village::net {
 class Listener;
-class UnixListener;
-}
+}  // namespace village::net
 
 namespace village::control {
 
@@ -23,10 +24,10 @@ struct NodeStatus {
   std::string name, node, version, state;  ///< node = bn1: name; state = starting, ready, draining
   Duration uptime{0};
   std::size_t cores = 0;
-  std::vector<std::string> listening;      ///< "htx tls 0.0.0.0:8443", "proxy local 127.0.0.1:1080", ...
+  std::vector<std::string> listening;  ///< "htx tls 0.0.0.0:8443", "proxy local 127.0.0.1:1080", ...
   std::vector<service::SessionStatus> sessions;
   service::GatewayStatus gateway;
-  std::vector<std::string> sandbox;        ///< "seccomp", "landlock" when active
+  std::vector<std::string> sandbox;  ///< "seccomp", "landlock" when active
   std::vector<std::string> last_errors;
 };
 
@@ -34,16 +35,24 @@ struct NodeStatus {
 struct ControlHooks {
   std::function<net::Task<NodeStatus>()> status;
   std::function<bool()> ready;
-  std::function<std::string()> config_json;             ///< masked
-  std::function<net::Task<std::vector<std::string>>()> reload;  ///< keys that need a restart; error = bad config
+  std::function<std::string()> config_json;  ///< masked
+  std::function<net::Task<std::vector<std::string>>()>
+      reload;  ///< keys that need a restart; error = bad config
 };
 
+/// ControlServer lives on one core: every call on that core's thread. At most http_connections_max
+/// connections at once over all its listeners, 10 s for a request and between two; more in limits.hpp. Over
+/// TCP a bearer token is asked for when one is configured (except /healthz and /readyz), and without one only
+/// requests that name a loopback host are answered, so that a web page elsewhere cannot reach it by rebinding
+/// its name. The Unix socket is guarded by its mode. Before it dies stop() must have ended (unless serve()
+/// was never called).
 class ControlServer {
  public:
   ControlServer(net::Core& core, const ControlOptions& options, ControlHooks hooks);
   ~ControlServer();
-  void serve(std::unique_ptr<net::UnixListener> listener);
-  void serve(std::unique_ptr<net::Listener> listener);
+  /// serve answers on this core's part of a listener, TCP or Unix, until stop().
+  void serve(std::shared_ptr<net::Listener> listener);
+  /// stop accepts no more, lets requests under way end until `deadline`, then closes them.
   net::Task<void> stop(Instant deadline);
 
  private:

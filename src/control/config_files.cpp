@@ -1,0 +1,89 @@
+// The files that a configuration names: identity, certificates.
+#include <sys/stat.h>
+
+#include <chrono>
+
+#include "control/config_check.hpp"
+#include "control/files.hpp"
+#include "control/identity.hpp"
+#include "village/crypto/certificate.hpp"
+
+namespace village::control {
+namespace {
+
+constexpr std::size_t pem_bytes_max = 256 * 1024;
+constexpr auto expiry_warning = std::chrono::days{14};
+
+WallTime wall_now() {
+  return WallTime{std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch())};
+}
+
+bool others_can_read(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && (status.st_mode & 077) != 0;
+}
+
+void check_certificate(const service::TunnelListen& listen, const std::string& pointer,
+                       const Document& document, Problems& problems) {
+  const auto error = [&](const std::string& key, std::string message) {
+    problems.error(document.closest(pointer + key).begin, pointer + key, std::move(message));
+  };
+  const auto warning = [&](const std::string& key, std::string message) {
+    problems.warning(document.closest(pointer + key).begin, pointer + key, std::move(message));
+  };
+  std::string problem;
+  if (const auto pem = read_file(listen.certificate_pem_path, pem_bytes_max, problem); !pem) {
+    error("/certificate", problem);
+  } else if (const auto expiry = crypto::not_after(*pem); !expiry) {
+    error("/certificate", listen.certificate_pem_path + " holds no certificate in PEM");
+  } else if (*expiry <= wall_now()) {
+    warning("/certificate", "the certificate has expired; peers that verify by name refuse it");
+  } else if (*expiry <= wall_now() + expiry_warning) {
+    warning("/certificate", "the certificate expires within two weeks");
+  }
+  if (auto key = read_file(listen.key_pem_path, pem_bytes_max, problem); !key) {
+    error("/key", problem);
+  } else {
+    if (key->find("PRIVATE KEY-----") == std::string::npos)
+      error("/key", listen.key_pem_path + " holds no private key in PEM");
+    crypto::wipe({reinterpret_cast<std::byte*>(key->data()), key->size()});
+    if (others_can_read(listen.key_pem_path)) {
+      warning("/key", listen.key_pem_path + " can be read by others than its owner; chmod 600 it");
+    }
+  }
+}
+
+bool holds_secrets(const Config& config) {
+  if (!config.control.token.empty()) return true;
+  for (const auto& inbound : config.proxy.inbounds) {
+    if (!inbound.users.empty()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void check_files(Config& config, const Document& document, Problems& problems) {
+  std::string problem;
+  if (auto identity = read_identity(config.node.identity_path, problem)) {
+    config.htx.identity = std::make_shared<const crypto::Ed25519KeyPair>(*std::move(identity));
+  } else {
+    problems.error(document.closest("/node/identity").begin, "/node/identity", problem);
+  }
+  for (std::size_t i = 0; i < config.htx.listen.size(); ++i) {
+    if (config.htx.listen[i].outer != service::Outer::tls) continue;
+    check_certificate(config.htx.listen[i], "/htx/listen/" + std::to_string(i), document, problems);
+  }
+  for (std::size_t i = 0; i < config.htx.peers.size() && config.htx.identity; ++i) {
+    if (config.htx.peers[i].key != config.htx.identity->public_key) continue;
+    const auto pointer = "/htx/peers/" + std::to_string(i) + "/key";
+    problems.error(document.closest(pointer).begin, pointer,
+                   "this is the key of this node itself; a peer is another node");
+  }
+  if (struct stat status{};
+      holds_secrets(config) && ::stat(config.path.c_str(), &status) == 0 && (status.st_mode & 007) != 0) {
+    problems.warning(0, {}, "this file holds passwords and everybody can read it; chmod 640 it");
+  }
+}
+
+}  // namespace village::control

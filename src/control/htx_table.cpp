@@ -1,0 +1,160 @@
+// The section `htx`.
+#include "control/config_table.hpp"
+#include "control/scalar_shapes.hpp"
+
+namespace village::control {
+namespace {
+
+using service::ExitOptions;
+using service::Outer;
+using service::TunnelListen;
+using service::TunnelOptions;
+using service::TunnelPeer;
+
+Shape<Outer> outer() { return choice<Outer>({{"tls", Outer::tls}, {"none", Outer::none}}); }
+
+Shape<TunnelListen> listen_entry() {
+  return object<TunnelListen>({
+      field({.name = "address", .required = true, .doc = "IP address and port where peers come in"},
+            &TunnelListen::address, address(true)),
+      field({.name = "outer",
+             .doc = "What the session is wrapped in: \"tls\", or \"none\" for tests and trusted networks"},
+            &TunnelListen::outer, outer()),
+      field({.name = "certificate",
+             .reload = Reload::new_sessions,
+             .doc = "PEM file with the certificate chain, leaf first; needed with outer \"tls\""},
+            &TunnelListen::certificate_pem_path, optional_path()),
+      field({.name = "key",
+             .reload = Reload::new_sessions,
+             .doc = "PEM file with the certificate's private key; needed with outer \"tls\""},
+            &TunnelListen::key_pem_path, optional_path()),
+  });
+}
+
+Shape<TunnelPeer> peer_entry() {
+  return object<TunnelPeer>({
+      field({.name = "name",
+             .reload = Reload::live,
+             .required = true,
+             .doc = "Your word for this peer, unique"},
+            &TunnelPeer::name, label()),
+      field({.name = "key",
+             .reload = Reload::live,
+             .required = true,
+             .doc = "The peer's Ed25519 public key in base64url, from its invitation"},
+            &TunnelPeer::key, public_key()),
+      field({.name = "address",
+             .reload = Reload::live,
+             .doc = "Where to dial the peer; null = it only comes in"},
+            &TunnelPeer::address, nullable(address(false))),
+      field({.name = "outer",
+             .reload = Reload::live,
+             .doc = "What the session to it is wrapped in, \"tls\" or \"none\""},
+            &TunnelPeer::outer, outer()),
+      field({.name = "pin",
+             .reload = Reload::live,
+             .doc = "SHA-256 of the public key of the peer's certificate in base64url; null = verify by host "
+                    "name"},
+            &TunnelPeer::pin, nullable(pin())),
+      field({.name = "suites",
+             .reload = Reload::live,
+             .doc = "Cipher suites in order of preference, as the peer's invitation lists them"},
+            &TunnelPeer::suites, list(suite(), 1, 8)),
+      field({.name = "inbound",
+             .reload = Reload::live,
+             .doc = "Whether this peer may come in by our \"listen\" addresses"},
+            &TunnelPeer::allow_inbound, boolean()),
+  });
+}
+
+Shape<ExitOptions> exit_section() {
+  return object<ExitOptions>({
+      field({.name = "enabled",
+             .reload = Reload::new_sessions,
+             .doc = "Whether peers' streams may leave from here"},
+            &ExitOptions::enabled, boolean()),
+      field({.name = "allow_private",
+             .reload = Reload::new_sessions,
+             .doc = "Whether they may reach loopback, link-local and private addresses; rarely right"},
+            &ExitOptions::allow_private, boolean()),
+  });
+}
+
+Shape<htx::Settings> session_section() {
+  using htx::Settings;
+  constexpr auto later = Reload::new_sessions;
+  constexpr std::uint64_t kib = 1 << 10, mib = 1 << 20, gib = 1 << 30;
+  return object<Settings>({
+      field({.name = "chunk", .reload = later, .doc = "Data bytes of one frame"}, &Settings::chunk_bytes,
+            size<std::uint32_t>(512, 65'498)),
+      field({.name = "streams_max", .reload = later, .doc = "Streams a peer may have open in one session"},
+            &Settings::peer_streams_max, whole<std::uint32_t>(1, 65'536)),
+      field(
+          {.name = "stream_window_start", .reload = later, .doc = "Bytes in flight offered to a new stream"},
+          &Settings::stream_window_start, size<std::uint32_t>(32 * kib, 64 * mib)),
+      field({.name = "stream_window_max", .reload = later, .doc = "What a stream's window may grow to"},
+            &Settings::stream_window_max, size<std::uint32_t>(32 * kib, gib)),
+      field({.name = "connection_window_start",
+             .reload = later,
+             .doc = "Bytes in flight offered to a new session"},
+            &Settings::connection_window_start, size<std::uint32_t>(64 * kib, 256 * mib)),
+      field({.name = "connection_window_max", .reload = later, .doc = "What a session's window may grow to"},
+            &Settings::connection_window_max, size<std::uint32_t>(64 * kib, gib)),
+      field({.name = "send_buffer", .reload = later, .doc = "Unsent bytes one stream may hold"},
+            &Settings::send_buffer_bytes, size<std::size_t>(16 * kib, 64 * mib)),
+      field({.name = "ping_interval",
+             .reload = later,
+             .doc = "Silence after which the peer is asked whether it lives; 0 = never"},
+            &Settings::ping_interval, duration(0s, 1h)),
+      field({.name = "ping_timeout",
+             .reload = later,
+             .doc = "A session whose peer does not answer for so long ends"},
+            &Settings::ping_timeout, duration(1s, 10min)),
+      field({.name = "key_update_bytes", .reload = later, .doc = "Bytes after which the key changes"},
+            &Settings::key_update_bytes, size<std::uint64_t>(16 * mib, 64 * gib)),
+      field({.name = "key_update_frames", .reload = later, .doc = "Frames after which the key changes"},
+            &Settings::key_update_frames, whole<std::uint64_t>(4'096, 1 << 24)),
+      field({.name = "key_update_interval", .reload = later, .doc = "Time after which the key changes"},
+            &Settings::key_update_interval, duration(1min, 24h)),
+  });
+}
+
+}  // namespace
+
+Shape<TunnelOptions> htx_section() {
+  constexpr auto later = Reload::new_sessions;
+  return object<TunnelOptions>({
+      field({.name = "listen", .doc = "Addresses where peers come in"}, &TunnelOptions::listen,
+            list(listen_entry(), 0, 16)),
+      field({.name = "peers",
+             .reload = Reload::live,
+             .doc = "The nodes that this one dials or lets in; \"villaged peer add\" writes them"},
+            &TunnelOptions::peers, list(peer_entry())),
+      field({.name = "exit", .doc = "What peers may reach from here"}, &TunnelOptions::exit, exit_section()),
+      field({.name = "session", .doc = "Flow control and keys of each session"}, &TunnelOptions::session,
+            session_section()),
+      field({.name = "inbound_sessions_max",
+             .reload = later,
+             .doc = "Sessions of peers that came in, on all cores"},
+            &TunnelOptions::inbound_sessions_max, whole<std::uint32_t>(1, 1'000'000)),
+      field({.name = "handshakes_max", .reload = later, .doc = "Handshakes under way, on all cores"},
+            &TunnelOptions::handshakes_max, whole<std::uint32_t>(1, 100'000)),
+      field({.name = "handshake_timeout", .reload = later, .doc = "Time for a peer to say who it is"},
+            &TunnelOptions::handshake_timeout, duration(1s, 2min)),
+      field(
+          {.name = "dial_timeout", .reload = later, .doc = "Time for a peer or a target of a peer to answer"},
+          &TunnelOptions::dial_timeout, duration(1s, 2min)),
+      field({.name = "backoff_min",
+             .reload = later,
+             .doc = "First pause before a lost peer is dialled again, at random below it"},
+            &TunnelOptions::backoff_min, duration(10ms, 1min)),
+      field({.name = "backoff_max", .reload = later, .doc = "Longest such pause"},
+            &TunnelOptions::backoff_max, duration(100ms, 1h)),
+      field({.name = "idle_timeout",
+             .reload = later,
+             .doc = "A session without streams for so long is closed by its dialer"},
+            &TunnelOptions::idle_timeout, duration(10s, 24h)),
+  });
+}
+
+}  // namespace village::control
