@@ -17,7 +17,7 @@ std::string told(ByteView in, std::size_t step) {
     reader.feed(in.subspan(at, std::min(step, in.size() - at)));
     for (;;) {
       const auto state = reader.advance();
-      if (state == RequestReader::State::bad) return out + "bad";
+      if (state == RequestReader::State::bad) return out;
       if (state == RequestReader::State::need_more) break;
       const auto request = reader.request();
       out += request.method + " " + request.path + " " + request.host +
