@@ -26,7 +26,14 @@ struct IdlePipe {
 /// Pool is one thread's. Counts are signed: at the very end another thread may give back what it did not
 /// take.
 struct Pool {
-  std::vector<std::unique_ptr<std::byte[]>> buffers;  ///< of limits::relay_buffer_bytes
+  using Blocks = std::vector<std::unique_ptr<std::byte[]>>;
+  Blocks buffers;  ///< of limits::relay_buffer_bytes
+  Blocks batches;  ///< of limits::tls_batch_bytes
+  /// kept gives the idle blocks of that size, null if none of that size are kept.
+  Blocks* kept(std::size_t bytes) {
+    if (bytes == limits::relay_buffer_bytes) return &buffers;
+    return bytes == limits::tls_batch_bytes ? &batches : nullptr;
+  }
   std::ptrdiff_t buffers_used = 0;
   std::vector<IdlePipe> pipes;
   std::ptrdiff_t pipes_used = 0;
@@ -47,15 +54,18 @@ Pool& pool() {
 }  // namespace
 
 RelayBuffer RelayBuffer::take(std::size_t bytes) {
+  if (pool().buffers_used < static_cast<std::ptrdiff_t>(limits::relay_buffers_max))
+    return take_exactly(bytes);
+  metric::relay_small_buffers.add();
+  return take_exactly(small_buffer_bytes);
+}
+
+RelayBuffer RelayBuffer::take_exactly(std::size_t bytes) {
   auto& mine = pool();
   RelayBuffer buffer;
-  if (mine.buffers_used >= static_cast<std::ptrdiff_t>(limits::relay_buffers_max)) {
-    metric::relay_small_buffers.add();
-    bytes = small_buffer_bytes;
-  }
-  if (bytes == limits::relay_buffer_bytes && !mine.buffers.empty()) {
-    buffer.memory_ = std::move(mine.buffers.back());
-    mine.buffers.pop_back();
+  if (auto* kept = mine.kept(bytes); kept != nullptr && !kept->empty()) {
+    buffer.memory_ = std::move(kept->back());
+    kept->pop_back();
   } else {
     buffer.memory_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
   }
@@ -68,9 +78,8 @@ RelayBuffer::~RelayBuffer() {
   if (!memory_) return;
   auto& mine = pool();
   --mine.buffers_used;
-  if (size_ == limits::relay_buffer_bytes && mine.buffers.size() < limits::relay_buffers_kept) {
-    mine.buffers.push_back(std::move(memory_));
-  }
+  auto* kept = mine.kept(size_);
+  if (kept != nullptr && kept->size() * size_ < limits::relay_bytes_kept) kept->push_back(std::move(memory_));
 }
 
 std::size_t RelayBuffer::in_use() {

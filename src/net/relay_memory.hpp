@@ -9,12 +9,15 @@
 
 namespace village::net {
 
-/// RelayBuffer is borrowed memory; its end gives it back to the pool of the thread it ends on.
+/// RelayBuffer is borrowed memory, by the relay and by TLS; its end gives it back to the pool of the thread
+/// it ends on.
 class RelayBuffer {
  public:
   RelayBuffer() = default;
   /// take gives `bytes`, or 4 KiB when this core has limits::relay_buffers_max in use.
   static RelayBuffer take(std::size_t bytes);
+  /// take_exactly gives `bytes` whatever is in use; for memory that each connection may hold once.
+  static RelayBuffer take_exactly(std::size_t bytes);
   RelayBuffer(RelayBuffer&& other) noexcept
       : memory_{std::move(other.memory_)}, size_{std::exchange(other.size_, 0)} {}
   RelayBuffer& operator=(RelayBuffer&& other) noexcept {

@@ -29,12 +29,17 @@ inline constexpr auto connect_stagger = std::chrono::milliseconds{250};
 
 inline constexpr std::size_t relay_buffer_bytes = 64 * 1024;
 inline constexpr std::size_t relay_buffers_max = 2'048;  ///< in use on one core; then 4 KiB each instead
-inline constexpr std::size_t relay_buffers_kept = 64;    ///< idle ones kept for reuse on one core
-inline constexpr std::size_t relay_pipes_max = 32;       ///< splice pipes in use on one core; then copying
+inline constexpr std::size_t relay_bytes_kept =
+    4 * 1024 * 1024;                                ///< idle, of each size, for reuse on one core
+inline constexpr std::size_t relay_pipes_max = 32;  ///< splice pipes in use on one core; then copying
 inline constexpr std::size_t relay_pipe_bytes = 1024 * 1024;
 static_assert(relay_buffers_max * relay_buffer_bytes <= 128 * 1024 * 1024);
 
 inline constexpr std::size_t tls_record_bytes = 16 * 1024;
+inline constexpr std::size_t tls_first_record_bytes =
+    1'300;  ///< fits a segment; used for the first 64 KiB after idle
+inline constexpr std::size_t tls_first_bytes = 64 * 1024;
+inline constexpr auto tls_idle = std::chrono::seconds{1};
 inline constexpr std::size_t tls_batch_bytes = 128 * 1024;  ///< ciphertext gathered before one write
 inline constexpr std::size_t tls_read_bytes = 64 * 1024;    ///< ciphertext taken by one read
 inline constexpr std::size_t tls_chain_certificates = 10;

@@ -1,6 +1,6 @@
 #pragma once
 // SocketStream: a connected stream socket, whatever its family. TcpStream and UnixStream are its two forms.
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <memory>
 #include <span>
 
 #include "village/net/core.hpp"
@@ -33,15 +33,15 @@ class SocketStream : public Stream {
   Result<std::size_t> try_write(ByteView in);
   /// reset closes with RST instead of FIN (TCP).
   void reset() noexcept;
-  bool is_open() const { return descriptor_.is_open(); }
+  bool is_open() const { return native() >= 0; }
   /// native is the descriptor, -1 after close().
   int native() const;
   Core& core() { return core_; }
 
  private:
-  using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
+  struct Socket;
   Core& core_;
-  mutable Descriptor descriptor_;
+  std::shared_ptr<Socket> socket_;  ///< shared with operations under way, which may end after the stream
 };
 
 }  // namespace village::net

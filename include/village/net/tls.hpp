@@ -100,8 +100,8 @@ class TlsStream final : public Stream {
 
  private:
   struct State;
-  explicit TlsStream(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit TlsStream(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;  ///< shared with operations under way, which may end after the stream
 };
 
 }  // namespace village::net

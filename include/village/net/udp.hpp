@@ -1,7 +1,6 @@
 #pragma once
 // UDP in batches: one system call moves up to 64 datagrams, or 64 groups of them where the kernel segments
 // (GSO, GRO).
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <memory>
 #include <span>
 #include <vector>
@@ -75,8 +74,8 @@ class UdpSocket {
 
  private:
   struct State;
-  explicit UdpSocket(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit UdpSocket(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;  ///< shared with waits under way, which may end after the socket
 };
 
 }  // namespace village::net
