@@ -32,7 +32,6 @@ constexpr village::limits::Row rows[] = {
      limits::tunnel_queue_block_bytes, "per core, free list of receive queues"},
     {"htx", "tunnel_dials_waiting_max", limits::tunnel_dials_waiting_max, 1'024,
      "per peer and core: dials before a session"},
-    {"htx", "tunnel_header_bytes_max", 1, limits::tunnel_header_bytes_max, "per stream: header"},
 };
 [[maybe_unused]] const bool declared = village::limits::declare(rows);
 

@@ -111,8 +111,10 @@ net::Task<std::shared_ptr<TunnelLink>> TunnelAcceptor::enter(net::StreamPtr sock
       static_cast<std::uint64_t>((context_.core.clock().now() - begin).count()));
   early = std::move(entered->early);
   LinkFacts facts{peer->name, peer->key, true, tls_ ? Outer::tls : Outer::none, suite};
+  auto session = context_.options->session;
+  session.handshake_rtt = entered->rtt;
   co_return std::make_shared<TunnelLink>(context_.core, std::move(entered->stream), std::move(entered->keys),
-                                         context_.options->session, std::move(facts));
+                                         session, std::move(facts));
 }
 
 }  // namespace village::service

@@ -206,7 +206,7 @@ void TunnelLink::on(const htx::StreamOpened& event) {
   tunnel_metrics::streams_in_total.add();
   auto handle = std::make_unique<TunnelStream>(std::move(stream));
   if (!hooks_.on_stream || retiring_ || phase_ != Phase::open) {
-    handle->refuse(std::byte{1}, htx::Code::policy_rejected);
+    handle->refuse(htx::Status::general_failure, htx::Code::policy_rejected);
     return;
   }
   hooks_.on_stream(std::move(handle));

@@ -171,7 +171,6 @@ Outcome outcome_of(Error error) {
     case Errc::timed_out:
       return Outcome::timed_out;
     case Errc::unsupported:
-    case Errc::not_canonical:
       return Outcome::unsupported;
     case Errc::malformed:
     case Errc::end_of_stream:

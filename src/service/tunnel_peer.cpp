@@ -5,9 +5,9 @@
 
 #include "service/tunnel_metrics.hpp"
 #include "village/base/log.hpp"
+#include "village/htx/stream_header.hpp"
 #include "village/net/deadline.hpp"
 #include "village/service/tunnel_limits.hpp"
-#include "village/wire/socks_address.hpp"
 
 namespace village::service {
 
@@ -77,11 +77,8 @@ net::Task<net::StreamPtr> TunnelPeerDialer::dial_over(std::shared_ptr<TunnelLink
                                                       Instant deadline) {
   auto stream = co_await link->open(htx::Priority::interactive, deadline);
   if (!stream) co_return stream.error();
-  ByteArray<1 + wire::socks_address_bytes_max> header;
-  wire::Writer writer{header};
-  writer.u8(static_cast<std::uint8_t>(htx::Service::tcp));
-  wire::write_target(writer, target);
-  VG_CO_TRY(written, writer.finish());
+  const htx::StreamHeader header{htx::Service::tcp, std::move(target)};
+  VG_CO_TRY(written, htx::encode_stream_header(header));
   VG_CO_TRY_VOID((*stream)->say(written));
   (*stream)->expect_status();
   const auto answered = co_await net::with_deadline(context_.core, (*stream)->await_status(), deadline);
@@ -143,8 +140,10 @@ net::Task<void> TunnelPeerDialer::connect_once() {
   tunnel_metrics::handshakes_out_ok.add();
   tunnel_metrics::handshake_out_seconds.record_ns(static_cast<std::uint64_t>((now() - begin).count()));
   LinkFacts facts{peer.name, peer.key, false, peer.outer, entered->keys.suite};
+  auto session = options->session;
+  session.handshake_rtt = entered->rtt;
   auto link = std::make_shared<TunnelLink>(context_.core, std::move(entered->stream),
-                                           std::move(entered->keys), options->session, std::move(facts));
+                                           std::move(entered->keys), session, std::move(facts));
   link->close_when_idle(options->idle_timeout);
   const bool started = context_.tasks.spawn(
       [this, link, early = std::move(entered->early)]() mutable { return run(link, std::move(early)); });

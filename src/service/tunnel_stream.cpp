@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "service/stream_status.hpp"
 #include "service/tunnel_link.hpp"
 #include "village/base/check.hpp"
 
@@ -54,9 +53,9 @@ net::Task<std::size_t> TunnelStream::read(std::shared_ptr<LinkStream> state, Byt
   }
 }
 
-// Waits until more bytes than that, the FIN or an error are there.
-net::Task<void> TunnelStream::wait_data(std::shared_ptr<LinkStream> state, std::size_t more_than) {
-  while (state->queue.size() <= more_than && !state->finished_in && !state->error && !state->abandoned) {
+// Waits until a byte, the FIN or an error is there.
+net::Task<void> TunnelStream::wait_data(std::shared_ptr<LinkStream> state) {
+  while (state->queue.empty() && !state->finished_in && !state->error && !state->abandoned) {
     const auto woken = co_await state->readable.wait();
     if (!woken) co_return woken.error();
   }
@@ -69,23 +68,23 @@ net::Task<void> TunnelStream::wait(std::shared_ptr<LinkStream> state) {
     auto answered = co_await status(state);
     if (!answered) co_return ok();  // the read that follows meets the same error
   }
-  auto there = co_await wait_data(state, 0);
+  auto there = co_await wait_data(state);
   co_return there;
 }
 
 net::Task<void> TunnelStream::status(std::shared_ptr<LinkStream> state) {
-  auto there = co_await wait_data(state, 0);
+  auto there = co_await wait_data(state);
   if (!there) co_return there.error();
   if (state->queue.empty()) {
     co_return state->error.value_or(Error{Errc::end_of_stream});
   }
-  const auto answer = state->queue.front()[0];
+  const auto answer = static_cast<htx::Status>(state->queue.front()[0]);
   state->queue.skip(1);
   state->status_pending = false;
   if (state->link != nullptr) state->link->consumed(*state, 1);
-  if (const auto error = error_of_status(answer)) {
-    state->error = error;
-    co_return *error;
+  if (answer != htx::Status::connected) {
+    state->error = Error{htx::errc_of(answer), static_cast<std::uint32_t>(answer)};
+    co_return *state->error;
   }
   co_return ok();
 }
@@ -139,9 +138,14 @@ Result<void> TunnelStream::say(ByteView bytes) {
   return ok();
 }
 
-void TunnelStream::refuse(std::byte status, htx::Code code) {
+Result<void> TunnelStream::say_status(htx::Status status) {
+  const auto byte = static_cast<std::byte>(status);
+  return say(ByteView{&byte, 1});
+}
+
+void TunnelStream::refuse(htx::Status status, htx::Code code) {
   if (state_->abandoned) return;
-  (void)say(ByteView{&status, 1});
+  (void)say_status(status);
   if (state_->link != nullptr && !state_->error) {
     state_->link->finish(*state_);
     state_->link->linger(*state_, code);

@@ -8,6 +8,7 @@
 
 #include "service/receive_queue.hpp"
 #include "service/signal.hpp"
+#include "village/htx/stream_header.hpp"
 #include "village/htx/types.hpp"
 #include "village/net/stream.hpp"
 
@@ -55,15 +56,13 @@ class TunnelStream final : public net::Stream {
   /// front.
   ByteView buffered() const { return state_->queue.front(); }
   void skip(std::size_t bytes);
-  /// wait_more waits until more than `bytes` are buffered, or the FIN or an error came.
-  net::Task<void> wait_more(std::size_t bytes) { return wait_data(state_, bytes); }
-  bool finished() const { return state_->finished_in; }
   std::optional<Error> error() const { return state_->error; }
   /// say queues a few bytes (header, status). Errors: reset if the session is over or has no room for them.
   Result<void> say(ByteView bytes);
+  Result<void> say_status(htx::Status status);
   /// refuse says `status`, ends our side and gives the stream up with `code` when that was sent. The stream
   /// is closed.
-  void refuse(std::byte status, htx::Code code);
+  void refuse(htx::Status status, htx::Code code);
   /// reset gives the stream up at once with `code`.
   void reset(htx::Code code);
 
@@ -74,7 +73,7 @@ class TunnelStream final : public net::Stream {
   static net::Task<void> finish(std::shared_ptr<LinkStream> state);
   static net::Task<void> wait(std::shared_ptr<LinkStream> state);
   static net::Task<void> status(std::shared_ptr<LinkStream> state);
-  static net::Task<void> wait_data(std::shared_ptr<LinkStream> state, std::size_t more_than);
+  static net::Task<void> wait_data(std::shared_ptr<LinkStream> state);
 
   std::shared_ptr<LinkStream> state_;
 };

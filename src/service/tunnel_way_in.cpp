@@ -25,8 +25,9 @@ Result<htx::ExporterKey> exporter_key(const net::TlsStream& tls) {
   return key;
 }
 
-// The Noise messages, either side. Gives the bytes that came behind the last one.
-net::Task<Bytes> exchange(net::Stream& stream, htx::Handshake& handshake) {
+// The Noise messages, either side. Gives the bytes that came behind the last one, and the round trip.
+net::Task<Bytes> exchange(net::Core& core, net::Stream& stream, htx::Handshake& handshake, Duration& rtt) {
+  std::optional<Instant> asked;
   ByteArray<flight_bytes_max> in;
   ByteArray<flight_bytes_max> out;
   std::size_t filled = 0;
@@ -34,6 +35,7 @@ net::Task<Bytes> exchange(net::Stream& stream, htx::Handshake& handshake) {
     while (const auto size = handshake.poll_transmit(out)) {
       const auto sent = co_await stream.write_all(ByteView{out}.first(size));
       if (!sent) co_return sent.error();
+      asked = core.clock().now();
     }
     if (handshake.done()) break;
     if (filled == in.size()) co_return fail(Errc::limit_exceeded);
@@ -41,6 +43,7 @@ net::Task<Bytes> exchange(net::Stream& stream, htx::Handshake& handshake) {
     if (!read) co_return read.error();
     if (*read == 0) co_return fail(Errc::end_of_stream);
     filled += *read;
+    if (asked && rtt == Duration{0}) rtt = core.clock().now() - *asked;
     const auto used = handshake.receive(ByteView{in}.first(filled));
     if (!used) co_return used.error();
     filled -= *used;
@@ -62,18 +65,18 @@ bool is_fast(htx::Suite suite, bool aes_is_fast) {
   return aes_is_fast || htx::suite_info(suite)->algorithm == crypto::AeadAlgorithm::chacha20_poly1305;
 }
 
-net::Task<WayIn> noise_as_client(net::StreamPtr stream, htx::ExporterKey exporter,
-                                 std::shared_ptr<const crypto::Ed25519KeyPair> identity, TunnelPeer peer,
-                                 RandomSource& random) {
+net::Task<WayIn> noise_as_client(net::Core& core, net::StreamPtr stream, htx::ExporterKey exporter,
+                                 std::shared_ptr<const crypto::Ed25519KeyPair> identity, TunnelPeer peer) {
   VG_CO_TRY(suite, choose_suite(peer.suites, crypto::aes_is_fast()));
-  VG_CO_TRY(handshake, htx::Handshake::initiator(*identity, peer.key, suite, exporter, {}, random));
-  auto early = co_await exchange(*stream, handshake);
+  VG_CO_TRY(handshake, htx::Handshake::initiator(*identity, peer.key, suite, exporter, {}, core.random()));
+  Duration rtt{0};
+  auto early = co_await exchange(core, *stream, handshake, rtt);
   if (!early) {
     const auto code = early.error().code;
     const bool hung_up = code == Errc::end_of_stream || code == Errc::reset || code == Errc::truncated;
     co_return hung_up ? Error{Errc::auth_failed} : early.error();
   }
-  WayIn entered{std::move(stream), handshake.finish(), std::move(*early)};
+  WayIn entered{std::move(stream), handshake.finish(), std::move(*early), rtt};
   co_return entered;
 }
 
@@ -105,9 +108,10 @@ net::Task<WayIn> enter_as_server(net::Core& core, net::StreamPtr socket, ServerW
   step = WayInStep::noise;
   auto handshake =
       htx::Handshake::responder(*settings.identity, std::move(settings.suites), exporter, {}, core.random());
-  auto early = co_await net::with_deadline(core, exchange(*socket, handshake), deadline);
+  Duration rtt{0};
+  auto early = co_await net::with_deadline(core, exchange(core, *socket, handshake, rtt), deadline);
   if (!early) co_return early.error();
-  WayIn entered{std::move(socket), handshake.finish(), std::move(*early)};
+  WayIn entered{std::move(socket), handshake.finish(), std::move(*early), rtt};
   co_return entered;
 }
 
@@ -135,7 +139,7 @@ net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer,
     stream = std::move(*secured);
   }
   auto entered = co_await net::with_deadline(
-      core, noise_as_client(std::move(stream), exporter, std::move(identity), std::move(peer), core.random()),
+      core, noise_as_client(core, std::move(stream), exporter, std::move(identity), std::move(peer)),
       deadline);
   co_return entered;
 }

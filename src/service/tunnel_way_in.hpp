@@ -17,11 +17,13 @@ namespace village::service {
 
 enum class WayInStep : std::uint8_t { tls, ticket, noise };
 
-/// WayIn is what comes out: the stream below the frames, the keys, and bytes that followed the handshake.
+/// WayIn is what comes out: the stream below the frames, the keys, bytes that followed the handshake, and the
+/// time from one of our Noise messages to its answer.
 struct WayIn {
   net::StreamPtr stream;
   htx::SessionKeys keys;
   Bytes early;
+  Duration rtt{0};
 };
 
 /// ServerWayIn is the responder's part; `tls` is null with outer none.

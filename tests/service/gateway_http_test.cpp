@@ -320,12 +320,12 @@ TEST_F(GatewayHttp, IdleKeepAliveConnectionsDoNotHoldUpADrain) {
 }
 
 TEST_F(GatewayHttp, ThroughATunnelNamesStayNames) {
-  auto& peer = world.tunnel(*parse_target(at));
+  world.tunnel(*parse_target(at));
   world.reload(by_default("far"));
   auto client = world.client();
   client.send("GET http://name.invalid/x HTTP/1.1\r\nHost: y\r\n\r\n");
   EXPECT_TRUE(client.receive_head().find("X-Path: /x") != std::string::npos);
-  EXPECT_EQ(peer.asked, "name.invalid:80");
+  EXPECT_EQ(world.asked(), "name.invalid:80");
 }
 
 class GatewayHttpUsers : public GatewayHttp {

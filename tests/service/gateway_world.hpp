@@ -33,7 +33,7 @@ class FakePeer : public net::Dialer {
     auto stream = co_await tcp_.dial(*instead_, deadline);
     co_return stream;
   }
-  std::string asked;  // read when the answer is there
+  std::string asked;
 
  private:
   net::Core& core_;
@@ -100,9 +100,15 @@ class GatewayWorld {
     return local;
   }
   /// tunnel makes the outbound "far" lead to `instead`, or nowhere in time.
-  FakePeer& tunnel(std::optional<Target> instead) {
-    peer_ = std::make_unique<FakePeer>(core_, std::move(instead));
-    return *peer_;
+  void tunnel(std::optional<Target> instead) {
+    runtime_.call(0, [this, instead](net::Core&) -> asio::awaitable<void> {
+      peer_ = std::make_unique<FakePeer>(core_, instead);
+      co_return;
+    });
+  }
+  /// asked is the target that the tunnel was asked for last.
+  std::string asked() {
+    return runtime_.call(0, [this](net::Core&) -> asio::awaitable<std::string> { co_return peer_->asked; });
   }
   void reload(GatewayOptions options) {
     const auto changed = std::make_shared<GatewayOptions>(std::move(options));

@@ -18,7 +18,6 @@ inline constexpr std::size_t tunnel_queue_blocks_kept_max = 256;  ///< free list
 
 inline constexpr std::size_t tunnel_dials_waiting_max =
     4'096;  ///< per peer and core: dials without a session yet
-inline constexpr std::size_t tunnel_header_bytes_max = 300;  ///< stream header: service, ATYP, name, port
 
 inline constexpr Duration tunnel_linger_max =
     std::chrono::seconds{2};  ///< after CLOSE: flush and wait for the peer
@@ -28,6 +27,5 @@ inline constexpr Duration tunnel_stream_idle_max =
     std::chrono::minutes{30};  ///< exit: nothing in either direction
 
 static_assert(tunnel_io_buffer_bytes >= 65'535 * 2);  // a rest of one frame and room for another
-static_assert(tunnel_queue_small_bytes >= tunnel_header_bytes_max);
 
 }  // namespace village::service::limits
