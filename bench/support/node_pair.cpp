@@ -97,7 +97,7 @@ NodePair::NodePair(const std::string& villaged, const Shape& shape) {
         "{" + common(shape) + R"("htx": {"peers": [{"name": "exit", "key": ")" + exit_key + R"(", "address": "127.0.0.1:)" +
             htx_port + R"(", "outer": ")" + shape.outer + "\"" + pin + R"(, "suites": )" + shape.suites +
             R"(}]}, "proxy": {"inbounds": [{"name": "local", "listen": "127.0.0.1:)" + std::to_string(socks_port_) +
-            R"("}], "outbounds": [{"name": "exit", "type": "htx", "peer": "exit"}], "default": "exit"}})");
+            R"("}], "outbounds": [{"name": "exit", "kind": "htx", "peer": "exit"}], "default": "exit"}})");
   exit_.emplace(Child::spawn({villaged, "run", "--config", folder_ + "/exit/villaged.json"}));
   entry_.emplace(Child::spawn({villaged, "run", "--config", folder_ + "/entry/villaged.json"}));
   wait_for(static_cast<std::uint16_t>(std::stoi(htx_port)));
