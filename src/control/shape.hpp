@@ -63,8 +63,8 @@ struct Shape {
       changes;
 };
 
-/// shared keeps a shape for the functions of the one around it. They are copied often, so they hold it by reference count:
-/// by value each level of nesting would multiply the copies (430 MB for the whole table).
+/// shared keeps a shape for the functions of the one around it. They are copied often, so they hold it by
+/// reference count: by value each level of nesting would multiply the copies (430 MB for the whole table).
 template <class T>
 std::shared_ptr<const Shape<T>> shared(Shape<T> shape) {
   return std::make_shared<const Shape<T>>(std::move(shape));
@@ -133,8 +133,7 @@ Shape<std::optional<T>> nullable(Shape<T> one) {
 /// list reads an array of between `least` and `most` entries. On reload, lists of equal length are compared
 /// entry by entry.
 template <class T>
-Shape<std::vector<T>> list(Shape<T> one, std::size_t least = 0,
-                           std::size_t most = limits::list_entries_max) {
+Shape<std::vector<T>> list(Shape<T> one, std::size_t least = 0, std::size_t most = limits::list_entries_max) {
   const auto inner = shared(std::move(one));
   Shape<std::vector<T>> shape;
   shape.schema = {{"type", "array"}, {"items", inner->schema}};
