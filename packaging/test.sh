@@ -31,7 +31,8 @@ exclude=soak
 [ "$interop" = yes ] || exclude="soak|interop"
 
 jobs=$(nproc)
-cmake --preset release -DVILLAGE_WERROR=$werror >build-test.log 2>&1 || { cat build-test.log >&2; rm -f build-test.log; exit 1; }
-rm -f build-test.log
+mkdir -p build
+cmake --preset release -DVILLAGE_WERROR=$werror >build/configure.log 2>&1 || { cat build/configure.log >&2; rm -f build/configure.log; exit 1; }
+rm -f build/configure.log
 cmake --build build/release -j "$jobs"
 exec ctest --test-dir build/release -j "$jobs" --output-on-failure --no-tests=error -LE "$exclude" "$@"

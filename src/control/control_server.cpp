@@ -42,7 +42,7 @@ void count(int status) {
 
 struct ControlServer::State {
   State(net::Core& core, const ControlOptions& options, ControlHooks hooks)
-      : core_{core}, routes_{options.token, std::move(hooks)}, acceptors_{core} {}
+      : core_{core}, patience_{hooks.patience}, routes_{options.token, std::move(hooks)}, acceptors_{core} {}
 
   void serve(std::shared_ptr<net::Listener> listener) {
     listeners_.push_back(listener);
@@ -88,7 +88,7 @@ struct ControlServer::State {
     const Open open{open_};
     RequestReader reader;
     for (bool more = true; more && !stopping_;) {
-      const auto until = net::after(core_, limits::http_idle_max);
+      const auto until = net::after(core_, patience_);
       auto reading = next_request(*stream, reader);
       const auto read = co_await net::with_deadline(core_, std::move(reading), until);
       if (!read) {
@@ -134,7 +134,7 @@ struct ControlServer::State {
   asio::awaitable<bool> send(net::Stream& stream, const HttpReply& reply, bool keep_alive, bool head) {
     count(reply.status);
     const auto text = reply_text(reply, keep_alive, head);
-    const auto until = net::after(core_, limits::http_idle_max);
+    const auto until = net::after(core_, patience_);
     auto writing = stream.write_all(as_bytes(text));
     const auto sent = co_await net::with_deadline(core_, std::move(writing), until);
     co_return sent.has_value();
@@ -169,6 +169,7 @@ struct ControlServer::State {
   }
 
   net::Core& core_;
+  Duration patience_;
   Routes routes_;
   std::vector<std::shared_ptr<net::Listener>> listeners_;
   std::set<net::Stream*> idle_;  ///< connections between two requests

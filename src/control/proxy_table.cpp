@@ -112,7 +112,7 @@ Shape<GatewayOptions> proxy_section() {
            .reload = later,
            .doc =
                "Ways out besides \"direct\", \"block\" and the peers, which are there under their own names"},
-          &GatewayOptions::outbounds, list(outbound_entry(), 0, 1'024)),
+          &GatewayOptions::outbounds, list(outbound_entry())),
       field({.name = "routes",
              .reload = later,
              .doc = "The first route that matches decides; it matches when each of its lists that is not "

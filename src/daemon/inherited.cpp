@@ -9,11 +9,12 @@
 #include <cstring>
 #include <string_view>
 
+#include "daemon/limits.hpp"
+
 namespace village::daemon {
 namespace {
 
 constexpr int first_descriptor = 3;
-constexpr int sockets_max = 64;
 
 std::optional<int> number(const char* text) {
   if (text == nullptr) return std::nullopt;
@@ -34,7 +35,8 @@ bool unnamed(const InheritedSocket& socket) {
 std::optional<std::vector<InheritedSocket>> parse_inherited(const char* pid, const char* count,
                                                             const char* names, int own_pid) {
   const auto amount = number(count);
-  if (number(pid) != own_pid || !amount || *amount > sockets_max) return std::nullopt;
+  if (number(pid) != own_pid || !amount || static_cast<std::size_t>(*amount) > limits::inherited_sockets_max)
+    return std::nullopt;
   std::vector<InheritedSocket> sockets;
   std::string_view rest = names == nullptr ? "" : names;
   for (int i = 0; i < *amount; ++i) {

@@ -10,9 +10,23 @@
 #include <array>
 
 #include "daemon/limits.hpp"
+#include "village/base/limits.hpp"
+#include "village/base/metrics.hpp"
 
 namespace village::daemon {
 namespace {
+
+const village::limits::Row rows[]{
+    {"daemon", "log_lines_burst", limits::log_lines_burst, 0,
+     "log lines at once; more are counted and dropped"},
+    {"daemon", "log_lines_per_second", limits::log_lines_per_second, 0, "log lines steadily"},
+    {"daemon", "last_errors_max", limits::last_errors_max, 512, "warnings and errors kept for status"},
+    {"daemon", "inherited_sockets_max", limits::inherited_sockets_max, 0,
+     "sockets taken from a service manager"},
+};
+[[maybe_unused]] const bool declared = village::limits::declare(rows);
+
+metrics::Counter lines_dropped{"villaged_daemon_log_lines_dropped_total", "Log lines above the budget."};
 
 spdlog::level::level_enum spdlog_level(log::Level level) {
   switch (level) {
@@ -147,7 +161,7 @@ void LogSink::write(log::Level level, std::string_view tag, std::string_view lin
       last_errors_.push_back(fmt::format("{} {} {} {}", wall_text(), log::name(level), tag, visible(line)));
     }
     // Errors always pass: they are the operator's, and nothing from outside can cause one.
-    if (level < log::Level::error && !budget_.allow(steady_now())) return;
+    if (level < log::Level::error && !budget_.allow(steady_now())) return lines_dropped.add();
     refused = budget_.take_refused();
   }
   if (refused != 0) emit(log::Level::warn, "daemon", fmt::format("log_lines_dropped count={}", refused));

@@ -219,6 +219,17 @@ bool persistent(const std::vector<HttpField>& fields, int minor) {
          list_contains(fields, "Proxy-Connection", "keep-alive");
 }
 
+/// Each name that Connection lists is looked for among the fields when the head is passed on: bounded.
+Result<void> check_connection(const std::vector<HttpField>& fields) {
+  std::size_t count = 0;
+  for (const auto& field : fields) {
+    if (equal_ignoring_case(field.name, "Connection"))
+      for_each_item(field.value, [&count](auto) { ++count; });
+  }
+  if (count > limits::http_connection_options_max) return fail(Errc::limit_exceeded, count);
+  return ok();
+}
+
 bool bodiless(unsigned status, std::string_view method) {
   return method == "HEAD" || status < 200 || status == 204 || status == 304;
 }
@@ -234,6 +245,7 @@ Result<HttpRequest> parse_request_head(std::string_view head) {
   VG_TRY_VOID(parse_request_line(*line, request));
   VG_TRY(fields, parse_fields(head));
   request.fields = std::move(fields);
+  VG_TRY_VOID(check_connection(request.fields));
   VG_TRY(host, only(request.fields, "Host"));
   // RFC 9112 3.2 wants Host in 1.1. Its value is ignored (3.2.2); CONNECT without it is common and
   // unambiguous.
@@ -258,6 +270,7 @@ Result<HttpResponse> parse_response_head(std::string_view head, std::string_view
   if (response.status == 101) return fail(Errc::malformed);
   VG_TRY(fields, parse_fields(head));
   response.fields = std::move(fields);
+  VG_TRY_VOID(check_connection(response.fields));
   VG_TRY(body, parse_framing(response.fields, response.minor));
   response.body = body;
   if (bodiless(response.status, method)) {

@@ -199,19 +199,18 @@ Task<void> GatewayConnection::say(ByteView text) {
 
 asio::awaitable<void> GatewayConnection::relay(net::StreamPtr upstream) {
   auto& core = context_.core;
-  const auto idle = plan_->options().idle_timeout;
   if (!inbox_.empty()) {
     const auto early = inbox_.view().size();
-    const auto sent =
-        co_await net::with_deadline(core, upstream->write_all(inbox_.view()), net::after(core, idle));
+    const auto deadline = plan_->idle_deadline(core.clock().now());
+    const auto sent = co_await net::with_deadline(core, upstream->write_all(inbox_.view()), deadline);
     if (!sent) co_return;
     inbox_.consume(early);
     gateway_metrics::bytes_up.add(early);
   }
   inbox_.release();
   net::RelayLimits limits;
-  limits.idle = idle;
-  limits.half_closed_idle = std::min<Duration>(idle, limits.half_closed_idle);
+  limits.idle = plan_->options().idle_timeout;
+  if (limits.idle > Duration{0}) limits.half_closed_idle = std::min(limits.idle, limits.half_closed_idle);
   const auto statistics = co_await net::relay(core, client_, *upstream, limits);
   gateway_metrics::bytes_up.add(statistics.bytes_a_to_b);
   gateway_metrics::bytes_down.add(statistics.bytes_b_to_a);

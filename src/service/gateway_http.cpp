@@ -97,11 +97,10 @@ asio::awaitable<void> HttpConnection::run(Instant first_deadline) {
 /// Closes both sides when nothing has moved for the idle time; cheaper than a deadline for each read and
 /// write.
 asio::awaitable<void> HttpConnection::watch() {
-  const auto idle = plan_->options().idle_timeout;
   for (;;) {
-    const auto slept = co_await net::sleep_until(context_.core, last_ + idle);
+    const auto slept = co_await net::sleep_until(context_.core, plan_->idle_deadline(last_));
     if (!slept) co_return;
-    if (context_.core.clock().now() < last_ + idle) continue;
+    if (context_.core.clock().now() < plan_->idle_deadline(last_)) continue;
     client_.close();
     if (upstream_) upstream_->stream->close();
     co_return;
@@ -265,7 +264,7 @@ Task<HttpConnection::Ending> HttpConnection::exchange(const proxy::HttpRequest& 
   const auto head = proxy::forward_request(request);
   VG_CO_TRY_VOID(co_await upstream_->stream->write_all(as_bytes(head)));
   gateway_metrics::bytes_up.add(head.size());
-  Upload upload{request.body};
+  HttpUpload upload{request.body};
   net::Nursery uploads{context_.core};
   upload.finished = upload.body.complete();
   if (!upload.finished) uploads.spawn([this, &upload] { return send_body(upload); });
@@ -283,7 +282,7 @@ Task<HttpConnection::Ending> HttpConnection::exchange(const proxy::HttpRequest& 
   co_return whole ? *ending : Ending::close;
 }
 
-asio::awaitable<void> HttpConnection::send_body(Upload& upload) {
+asio::awaitable<void> HttpConnection::send_body(HttpUpload& upload) {
   auto& stream = *upstream_->stream;
   while (!upload.body.complete()) {
     if (inbox_.empty()) {
@@ -306,7 +305,7 @@ asio::awaitable<void> HttpConnection::send_body(Upload& upload) {
 }
 
 Task<HttpConnection::Ending> HttpConnection::receive_answer(const proxy::HttpRequest& request,
-                                                            const Upload& upload) {
+                                                            const HttpUpload& upload) {
   for (std::size_t interim = 0; interim <= gateway_limits::interim_answers_max; ++interim) {
     answer_head_.reset();
     const auto read = co_await read_head(*upstream_->stream, upstream_->inbox, answer_head_);
@@ -325,7 +324,7 @@ Task<HttpConnection::Ending> HttpConnection::receive_answer(const proxy::HttpReq
 
 Task<HttpConnection::Ending> HttpConnection::pass_answer(const proxy::HttpRequest& request,
                                                          const proxy::HttpResponse& response,
-                                                         const Upload& upload) {
+                                                         const HttpUpload& upload) {
   if (request.minor == 0 && response.body.kind == HttpFraming::Kind::chunked) co_return fail(Errc::version);
   const bool keep = request.keep_alive && response.body.kind != HttpFraming::Kind::until_close &&
                     upload.body.complete() && !context_.draining;

@@ -20,6 +20,25 @@
 
 namespace village::service {
 
+/// HttpUpstream is the connection to an origin, kept for the next request to the same authority.
+struct HttpUpstream {
+  net::StreamPtr stream;
+  Inbox inbox;
+  Target target;
+  const GatewayOutbound* outbound = nullptr;
+  bool used = false;   ///< a request went over it before
+  bool spent = false;  ///< takes no further request
+};
+
+/// HttpUpload is the way of one request's body.
+struct HttpUpload {
+  explicit HttpUpload(proxy::HttpFraming framing) : body{framing} {}
+  proxy::HttpBody body;
+  bool client_failed = false;
+  bool finished = false;  ///< the whole body went up
+};
+
+/// HttpConnection serves one client; see the top of the file.
 class HttpConnection {
  public:
   /// All of them outlive it. The inbox may hold the first bytes.
@@ -34,21 +53,6 @@ class HttpConnection {
   bool farewell_due() const { return farewell_due_; }
 
  private:
-  struct Upstream {
-    net::StreamPtr stream;
-    Inbox inbox;
-    Target target;
-    const GatewayOutbound* outbound = nullptr;
-    bool used = false;   ///< a request went over it before
-    bool spent = false;  ///< takes no further request
-  };
-  /// Upload is the way of one request's body.
-  struct Upload {
-    explicit Upload(proxy::HttpFraming framing) : body{framing} {}
-    proxy::HttpBody body;
-    bool client_failed = false;
-    bool finished = false;  ///< the whole body went up
-  };
   enum class Ending { keep, close };
 
   boost::asio::awaitable<void> watch();
@@ -61,10 +65,10 @@ class HttpConnection {
   net::Task<void> ready_upstream(const proxy::HttpRequest& request, bool fresh);
   bool reusable(const proxy::HttpRequest& request, const GatewayOutbound& outbound);
   net::Task<Ending> exchange(const proxy::HttpRequest& request);
-  boost::asio::awaitable<void> send_body(Upload& upload);
-  net::Task<Ending> receive_answer(const proxy::HttpRequest& request, const Upload& upload);
+  boost::asio::awaitable<void> send_body(HttpUpload& upload);
+  net::Task<Ending> receive_answer(const proxy::HttpRequest& request, const HttpUpload& upload);
   net::Task<Ending> pass_answer(const proxy::HttpRequest& request, const proxy::HttpResponse& response,
-                                const Upload& upload);
+                                const HttpUpload& upload);
 
   boost::asio::awaitable<void> refuse(unsigned status, std::string_view sentence, bool head_only = false);
   void cut();
@@ -77,7 +81,7 @@ class HttpConnection {
   Inbox& inbox_;
   proxy::HttpHeadCollector head_;
   proxy::HttpHeadCollector answer_head_;
-  std::optional<Upstream> upstream_;
+  std::optional<HttpUpstream> upstream_;
   net::StreamPtr tunnel_;
   Instant last_;           // something moved
   bool answered_ = false;  // a final answer to the present request has begun

@@ -16,7 +16,7 @@ const limits::Row rows[] = {
      "SOCKS5 UDP associations, all cores (configurable)"},
     {"service", "gateway_udp_scratch", limits::cores_max, 16 * 65'536 * 2,
      "batches of datagrams, one for each core"},
-    {"service", "gateway_udp_names_pending_max", bounds::udp_names_pending_max, 65'536,
+    {"service", "gateway_udp_names_pending_bytes_max", bounds::udp_names_pending_bytes_max, 1,
      "datagrams of one association that wait for a name"},
 };
 const bool declared [[maybe_unused]] = limits::declare(rows);

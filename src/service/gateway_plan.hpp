@@ -29,6 +29,10 @@ class GatewayPlan {
   static Result<std::shared_ptr<const GatewayPlan>> make(std::shared_ptr<const GatewayOptions> options);
 
   const GatewayOptions& options() const { return *options_; }
+  /// idle_deadline is when something that moved last at `last` is given up.
+  Instant idle_deadline(Instant last) const {
+    return options_->idle_timeout > Duration{0} ? last + options_->idle_timeout : Instant::max();
+  }
   /// inbound is nullptr when there is none with that name.
   const Inbound* inbound(std::string_view name) const;
   /// route gives the way out of the first route that matches, else the default.

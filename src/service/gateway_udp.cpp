@@ -61,7 +61,7 @@ asio::awaitable<void> UdpAssociation::carry_up() {
     if (!ready) co_return;
     auto& scratch = context_.scratch();
     const auto received = near_->receive(scratch.batch);
-    if (!received) continue;  // an ICMP error of an earlier datagram
+    if (!received || *received == 0) continue;  // an ICMP error of an earlier datagram, or nothing after all
     scratch.to_v4.clear();
     scratch.to_v6.clear();
     for (const auto& datagram : scratch.batch.datagrams()) take_from_client(datagram, scratch);
@@ -92,20 +92,28 @@ void UdpAssociation::take_from_client(const net::Datagram& datagram, UdpScratch&
   } else if (const auto* v6 = std::get_if<Ipv6Address>(&parsed->target.host)) {
     const auto ip = net::unmapped(*v6);
     (net::is_v4(ip) ? scratch.to_v4 : scratch.to_v6).push_back({parsed->data, net::Endpoint{ip, port}});
-  } else if (names_pending_ == gateway_limits::udp_names_pending_max) {
-    gateway_metrics::drop(Drop::names_full);
   } else {
-    tasks_.spawn([this, name = std::get<DomainName>(parsed->target.host).text(), port,
-                  payload = to_bytes(parsed->data)] { return send_to_name(name, port, payload); });
+    look_up(std::get<DomainName>(parsed->target.host).text(), port, parsed->data);
   }
 }
 
-asio::awaitable<void> UdpAssociation::send_to_name(std::string name, std::uint16_t port, Bytes payload) {
+void UdpAssociation::look_up(const std::string& name, std::uint16_t port, ByteView data) {
+  const bool full = names_pending_ == gateway_limits::udp_names_pending_max ||
+                    names_pending_bytes_ + data.size() > gateway_limits::udp_names_pending_bytes_max;
+  if (full) return gateway_metrics::drop(Drop::names_full);
+  const bool started = tasks_.spawn(
+      [this, name, port, payload = to_bytes(data)] { return send_to_name(name, port, payload); });
+  if (!started) return;
   ++names_pending_;
+  names_pending_bytes_ += data.size();
+}
+
+asio::awaitable<void> UdpAssociation::send_to_name(std::string name, std::uint16_t port, Bytes payload) {
   auto& core = context_.core;
   const auto deadline = net::after(core, plan_->options().dial_timeout);
   const auto found = co_await core.resolver().resolve(std::move(name), deadline);
   --names_pending_;
+  names_pending_bytes_ -= payload.size();
   if (!found || found->empty()) {
     gateway_metrics::drop(Drop::name);
     co_return;

@@ -31,6 +31,8 @@ class UdpAssociation {
   boost::asio::awaitable<void> carry_down(net::UdpSocket& outbound);
   boost::asio::awaitable<void> send_to_name(std::string name, std::uint16_t port, Bytes payload);
 
+  /// look_up sends a copy of the data when the name is known.
+  void look_up(const std::string& name, std::uint16_t port, ByteView data);
   void take_from_client(const net::Datagram& datagram, UdpScratch& scratch);
   bool is_client(const net::Endpoint& source);
   void take_from_world(std::span<const net::Datagram> datagrams, UdpScratch& scratch);
@@ -45,6 +47,7 @@ class UdpAssociation {
   net::Endpoint client_;  // port 0 until known
   std::unique_ptr<net::UdpSocket> near_, far_v4_, far_v6_;
   std::size_t names_pending_ = 0;
+  std::size_t names_pending_bytes_ = 0;
   net::Nursery tasks_;
 };
 

@@ -151,11 +151,11 @@ net::Dialer* Tunnel::dialer(std::string_view name) {
 
 void Tunnel::reload(std::shared_ptr<const TunnelOptions> options) {
   state_->options = std::move(options);
-  for (auto& [name, dialer] : state_->dialers) {
-    const auto& peers = state_->options->peers;
+  const auto& peers = state_->options->peers;
+  for (const auto& entry : state_->dialers) {
     const bool known =
-        std::any_of(peers.begin(), peers.end(), [&](const auto& peer) { return peer.name == name; });
-    if (!known) dialer->remove();
+        std::any_of(peers.begin(), peers.end(), [&](const auto& peer) { return peer.name == entry.first; });
+    if (!known) entry.second->remove();
   }
   state_->add_dialers();
   state_->end_sessions_not_allowed();

@@ -84,6 +84,12 @@ TEST(SessionCredit, NothingIsToldForAStreamThatEnded) {
   peer.data(3, 200'000, {}, true);
   peer.end.session.consume(3, 200'000, peer.now);
   EXPECT_EQ(RawPeer::credit_told(peer.collect(), 3), 0U);
+  peer.data(5, 0, {});
+  peer.collect();
+  send_all(peer, 5, 0, 200'000);
+  peer.end.session.consume(5, 200'000, peer.now);  // credit waits to be told when FIN comes
+  peer.data(5, 200'000, {}, true);
+  EXPECT_EQ(RawPeer::credit_told(peer.collect(), 5), 0U);
 }
 
 TEST(SessionCredit, ResetGivesBackWhatIsUnreadAndLate) {

@@ -168,6 +168,29 @@ class Lifecycle(unittest.TestCase):
         nodes.until(lambda: not [s for s in pair.exit.status()["sessions"] if s["state"] == "connected"],
                     what="the end of the removed peer's sessions")
 
+    def test_peer_added_to_a_running_exit_gets_in(self):
+        def forget(pair):
+            pair.exit.verb("peer", "remove", "entry", "--config", str(pair.exit.config_path))
+        pair = self.pair(change=forget)
+        port = pair.proxy_port
+        output = pathlib.Path(self.folder, "output")
+        self.assertNotEqual(nodes.curl(port, self.server.url("size/10"), output, timeout=20)[0], 0)
+        done = pair.exit.verb("peer", "add", "--inbound", pair.entry_key, "--name", "entry", "--config",
+                              str(pair.exit.config_path))
+        self.assertIn("has taken the change over", done.stdout)
+        nodes.until(lambda: nodes.curl(port, self.server.url("size/10"), output, timeout=20)[0] == 0, 30, "a download")
+
+    def test_reload_that_names_a_certificate_elsewhere_needs_a_restart(self):
+        pair = self.pair()
+        other = pathlib.Path(self.folder, "elsewhere.pem")
+        other.write_text((pair.exit.folder / "certificate.pem").read_text())
+        pair.exit.edit(lambda config: config["htx"]["listen"][0].__setitem__("certificate", str(other)))
+        pair.exit.process.send_signal(signal.SIGHUP)
+        nodes.until(lambda: pair.exit.metric("villaged_daemon_reloads_total") == 1, what="reload")
+        if "landlock" in pair.exit.status()["sandbox"]:
+            self.assertIn("needs a restart", pair.exit.log())
+        self.fetch(pair)
+
     def test_sigterm_lets_a_download_end(self):
         pair = self.pair()
         download = Download(pair.proxy_port, self.server.url(f"held/{8 * MIB}"), self.folder)

@@ -191,6 +191,7 @@ class Pair:
             config["htx"]["listen"][0]["outer"] = outer
             config["htx"]["exit"]["allow_private"] = True  # the tests' targets are on loopback
 
+        self.entry_key = made["key"]
         self.exit.edit(change)
         self.exit.verb("peer", "add", "--inbound", made["key"], "--name", "entry", "--config", str(self.exit.config_path))
         uri = self.exit.verb("peer", "invite", f"127.0.0.1:{port}", "--config", str(self.exit.config_path)).stdout

@@ -128,8 +128,21 @@ class Transfer(unittest.TestCase):
 class TransferOuterNone(Transfer):
     outer = "none"
 
-    def test_256_mib_over_http(self):
-        self.fetch(self.http4.url(f"size/{256 * MIB}"), 256 * MIB)
+
+class TransferDirect(Transfer):
+    """The same without a tunnel: what the entry itself sends out."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.pair.entry.stop()
+        cls.pair.entry.edit(lambda config: config["proxy"].__setitem__("default", "direct"))
+        cls.pair.entry.start()
+        cls.proxy = cls.pair.proxy_port
+
+    def test_sessions_carried_it(self):
+        self.fetch(self.http4.url(f"size/{MIB}"), MIB)
+        self.assertEqual([s for s in self.pair.entry.status()["sessions"] if s["state"] == "connected"], [])
 
 
 if __name__ == "__main__":

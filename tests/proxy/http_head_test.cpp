@@ -255,6 +255,16 @@ TEST(HttpRequest, FieldsAreBounded) {
   EXPECT_EQ(parse_request_head(more).error().code, Errc::limit_exceeded);
 }
 
+TEST(HttpRequest, ConnectionOptionsAreBounded) {
+  std::string options = "Connection: o";
+  for (std::size_t i = 1; i < limits::http_connection_options_max; ++i) options += ",o";
+  const auto most = request_text("GET http://a/ HTTP/1.1", "Host: a\r\n" + options + "\r\n");
+  EXPECT_TRUE(parse_request_head(most));
+  const auto more = request_text("GET http://a/ HTTP/1.1", "Host: a\r\n" + options + "\r\nConnection: o\r\n");
+  ASSERT_FALSE(parse_request_head(more));
+  EXPECT_EQ(parse_request_head(more).error().code, Errc::limit_exceeded);
+}
+
 TEST(HttpRequest, StatusTellsTheClientWhy) {
   EXPECT_EQ(http_status_of_request(Errc::malformed), 400U);
   EXPECT_EQ(http_status_of_request(Errc::bad_argument), 400U);

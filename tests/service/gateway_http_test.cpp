@@ -149,7 +149,7 @@ TEST_F(GatewayHttp, FailedConnectsSayWhy) {
   EXPECT_TRUE(blocked.receive_to_end().starts_with("HTTP/1.1 403 "));
   auto slow = by_default("far");
   slow.dial_timeout = 20ms;
-  world.tunnel(std::nullopt);
+  world.silent_tunnel();
   world.reload(slow);
   auto late = world.client();
   late.send("CONNECT a.example:443 HTTP/1.1\r\n\r\n");

@@ -229,7 +229,7 @@ TEST(GatewaySocks5, MissingPeerAndSilentPeer) {
   EXPECT_EQ(open(client, *parse_target("a.example:7")), 1);
   options.default_outbound = "far";
   world.reload(options);
-  world.tunnel(std::nullopt);
+  world.silent_tunnel();
   auto other = world.client();
   EXPECT_EQ(open(other, *parse_target("a.example:7")), 4);
 }
@@ -284,6 +284,21 @@ TEST(GatewayTime, IdleRelaysEnd) {
   ASSERT_EQ(open(client, server), 0);
   EXPECT_EQ(client.receive_to_end(), "");
   EXPECT_TRUE(world.settle([](const auto& status) { return status.connections == 0; }));
+}
+
+TEST(GatewayTime, ZeroIdleTimeMeansNever) {
+  auto options = default_options();
+  options.idle_timeout = 0s;
+  GatewayWorld world{options};
+  const auto server = world.serve(echo);
+  auto client = world.client();
+  client.send(greeting() + connect_request(server) + "early");
+  client.receive(12);
+  EXPECT_EQ(client.receive(5), "early");
+  auto http = world.client();
+  http.send("GET http://" + net::to_text(server) + "/ HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_TRUE(
+      http.receive_to_end().starts_with("HTTP/1.1 502"));  // the echo is no answer, and that was noticed
 }
 
 TEST(GatewayLimits, ConnectionsAboveTheMaximumAreClosed) {

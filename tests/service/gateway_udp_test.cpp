@@ -148,6 +148,25 @@ TEST(GatewayUdp, NamesAreResolved) {
   EXPECT_EQ(text_of(server.receive()), "by name");
 }
 
+TEST(GatewayUdp, DatagramsThatWaitForNamesAreBounded) {
+  UdpPeer silent{net::loopback_v4()};
+  net::ResolverOptions resolver;
+  resolver.servers = {silent.local()};
+  resolver.hosts_file.clear();
+  GatewayWorld world{default_options(), net::loopback_v4(), resolver};
+  Association association{world};
+  const auto before = dropped("names_full");
+  const Target slow{*DomainName::parse("slow.example"), 9};
+  const auto send = [&](std::size_t bytes) {
+    association.socket.send(datagram(slow, std::string(bytes, 'x')), association.relay);
+  };
+  for (int i = 0; i < 40; ++i) send(1);
+  EXPECT_TRUE(world.settle([&](const auto&) { return dropped("names_full") == before + 8; }));
+  Association large{world};
+  for (int i = 0; i < 4; ++i) large.socket.send(datagram(slow, std::string(30'000, 'x')), large.relay);
+  EXPECT_TRUE(world.settle([&](const auto&) { return dropped("names_full") == before + 10; }));
+}
+
 TEST(GatewayUdp, BothFamiliesFromOneAssociation) {
   GatewayWorld world{default_options(), net::loopback_v6()};
   Association association{world};

@@ -22,8 +22,8 @@ namespace asio = boost::asio;
 /// FakePeer stands for a tunnel: it notes what it is asked for and opens something else, or fails.
 class FakePeer : public net::Dialer {
  public:
-  FakePeer(net::Core& core, std::optional<Target> instead)
-      : core_{core}, tcp_{core}, instead_{std::move(instead)} {}
+  explicit FakePeer(net::Core& core) : core_{core}, tcp_{core} {}
+  FakePeer(net::Core& core, Target instead) : FakePeer{core} { instead_.emplace(std::move(instead)); }
   net::Task<net::StreamPtr> dial(Target target, Instant deadline) override {
     asked = to_text(target);
     if (!instead_) {
@@ -68,8 +68,9 @@ class GatewayWorld {
  public:
   using Server = std::function<asio::awaitable<void>(net::Core&, net::Accepted)>;
 
-  explicit GatewayWorld(GatewayOptions options = default_options(), net::Endpoint listen = net::loopback_v4())
-      : runtime_{1}, core_{runtime_.core(0)}, direct_{core_}, servers_{core_} {
+  explicit GatewayWorld(GatewayOptions options = default_options(), net::Endpoint listen = net::loopback_v4(),
+                        net::ResolverOptions resolver = {})
+      : runtime_{one_core(std::move(resolver))}, core_{runtime_.core(0)}, direct_{core_}, servers_{core_} {
     gateway_.emplace(core_, std::make_shared<GatewayOptions>(std::move(options)), direct_,
                      [this](std::string_view peer) { return peer == "peer" ? peer_.get() : nullptr; });
     std::shared_ptr<net::Listener> listener = *net::Listener::bind_tcp(listen, 1);
@@ -99,13 +100,10 @@ class GatewayWorld {
     });
     return local;
   }
-  /// tunnel makes the outbound "far" lead to `instead`, or nowhere in time.
-  void tunnel(std::optional<Target> instead) {
-    runtime_.call(0, [this, instead](net::Core&) -> asio::awaitable<void> {
-      peer_ = std::make_unique<FakePeer>(core_, instead);
-      co_return;
-    });
-  }
+  /// tunnel makes the outbound "far" lead to `instead`.
+  void tunnel(const Target& instead) { put_peer(std::make_shared<FakePeer>(core_, instead)); }
+  /// silent_tunnel makes it lead nowhere in time.
+  void silent_tunnel() { put_peer(std::make_shared<FakePeer>(core_)); }
   /// asked is the target that the tunnel was asked for last.
   std::string asked() {
     return runtime_.call(0, [this](net::Core&) -> asio::awaitable<std::string> { co_return peer_->asked; });
@@ -137,10 +135,22 @@ class GatewayWorld {
   net::Core& core() { return core_; }
 
  private:
+  void put_peer(std::shared_ptr<FakePeer> peer) {
+    runtime_.call(0, [this, peer](net::Core&) -> asio::awaitable<void> {
+      peer_ = peer;
+      co_return;
+    });
+  }
+  static net::RuntimeOptions one_core(net::ResolverOptions resolver) {
+    net::RuntimeOptions options;
+    options.cores = 1;
+    options.resolver = std::move(resolver);
+    return options;
+  }
   net::Runtime runtime_;
   net::Core& core_;
   net::TcpDialer direct_;
-  std::unique_ptr<FakePeer> peer_;
+  std::shared_ptr<FakePeer> peer_;
   net::Nursery servers_;
   std::optional<Gateway> gateway_;
   net::Endpoint entry_;

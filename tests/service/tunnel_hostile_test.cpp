@@ -1,6 +1,9 @@
 // The tunnel against peers that break rules, networks that damage and cut, and crowds.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
+
 #include "service/tunnel_link.hpp"
 #include "service/tunnel_way_in.hpp"
 #include "tunnel_world.hpp"
@@ -187,10 +190,12 @@ TEST(TunnelWayIn, SurvivesABitFlipInEachHandshakeMessage) {
   };
   std::vector<Flip> flips;
   // 'HTX' suite (4), length and message 1 (2 + 48), length and message 3 (2 + 98).
-  for (const std::size_t at : {0, 2, 3, 4, 5, 6, 20, 37, 38, 53, 54, 55, 56, 87, 88, 103, 104, 120, 138, 153})
-    flips.push_back({Tamper::Way::to_server, at});
+  const std::vector<std::size_t> to_server{0,  2,  3,  4,  5,  6,   20,  37,  38,  53,
+                                           54, 55, 56, 87, 88, 103, 104, 120, 138, 153};
+  for (const auto at : to_server) flips.push_back({Tamper::Way::to_server, at});
   // Length and message 2 (2 + 48).
-  for (const std::size_t at : {0, 1, 2, 20, 33, 34, 49}) flips.push_back({Tamper::Way::to_client, at});
+  const std::vector<std::size_t> to_client{0, 1, 2, 20, 33, 34, 49};
+  for (const auto at : to_client) flips.push_back({Tamper::Way::to_client, at});
   const auto good_before = refused("ok");
   for (const auto& flip : flips) {
     SCOPED_TRACE(flip.at);
@@ -450,6 +455,90 @@ TEST(Tunnel, HoldsAThousandSessionsAtOnce) {
     tunnels.clear();
   });
   EXPECT_TRUE(world.until(servers, [&, &exit = exit] { return exit.tunnel->status().empty(); }));
+}
+
+// Users that come and go as they please, on a connection that is cut again and again. What is looked for are
+// operations that outlive their stream, their session or each other: the sanitizers see those.
+class Chaos {
+ public:
+  Chaos(TunnelWorld& world, Node& entry, Target target)
+      : world_{world}, entry_{entry}, target_{std::move(target)} {}
+
+  asio_void user(net::Core& core, std::uint64_t seed) {
+    SeededRandom random{seed};
+    for (int i = 0; i < 25; ++i) {
+      auto dialed = co_await world_.dial(entry_, "exit", target_, random.below(4) == 0 ? 2ms : 2s);
+      if (!dialed) continue;
+      const net::StreamPtr stream = std::move(*dialed);
+      net::Nursery both{core};
+      const auto bytes = random.below(500'000);
+      both.spawn([&] { return write(*stream, bytes, random.below(2) == 0); });
+      both.spawn([&] { return read(*stream, random.below(500'000)); });
+      if (random.below(3) == 0) {  // gives up while both are under way
+        (void)co_await net::sleep_until(core,
+                                        net::after(core, std::chrono::microseconds{random.below(3'000)}));
+        if (random.below(2) == 0) both.cancel();
+        stream->close();
+      }
+      (void)co_await both.drain(net::after(core, 300ms));
+      ++streams;
+    }
+  }
+  int streams = 0;
+
+ private:
+  static asio_void write(net::Stream& stream, std::size_t bytes, bool finish) {
+    const Bytes all(bytes, std::byte{1});
+    const auto written = co_await stream.write_all(all);
+    if (written && finish) (void)co_await stream.shutdown_write();
+  }
+  static asio_void read(net::Stream& stream, std::size_t bytes_max) {
+    (void)co_await read_all(stream, bytes_max);
+  }
+  TunnelWorld& world_;
+  Node& entry_;
+  Target target_;
+};
+
+TEST(Tunnel, SurvivesUsersAndNetworksThatComeAndGo) {
+  TunnelWorld world;
+  Tamper* relay = nullptr;
+  auto [entry, exit] = world.pair(Outer::none, [&](Node& from, Node& at) {
+    relay = &world.tamper(at.address);
+    from.options->peers.front().address = relay->address;
+    from.options->backoff_max = 5ms;
+    from.options->backoff_min = 1ms;
+  });
+  const auto target = world.echo();
+  const auto streams_before = metric("villaged_htx_streams", R"(direction="out")");
+  std::atomic<bool> over{false};
+  std::promise<void> cutter_ended;
+  world.runtime().spawn_on(servers, [&](net::Core& core) -> asio_void {
+    while (!over) {
+      for (auto* stream : relay->streams) stream->close();
+      (void)co_await net::sleep_until(core, net::after(core, 15ms));
+    }
+    cutter_ended.set_value();
+  });
+  Chaos chaos{world, entry, target};
+  world.run(clients, [&](net::Core& core) -> asio_void {
+    net::Nursery users{core};
+    for (std::uint64_t seed = 0; seed < 20; ++seed)
+      users.spawn([&chaos, &core, seed] { return chaos.user(core, seed); });
+    co_await users.join();
+  });
+  over = true;
+  cutter_ended.get_future().wait();
+  EXPECT_GT(chaos.streams, 50);
+  world.run(clients, [&, &entry = entry](net::Core& core) -> asio_void {  // and it still works
+    auto stream = co_await world.dial(entry, "exit", target);
+    EXPECT_TRUE(stream);
+    if (!stream) co_return;
+    const auto same = co_await echo_digest(core, **stream, 1'000'000, 1);
+    EXPECT_TRUE(same && *same);
+  });
+  world.stop(entry);
+  EXPECT_EQ(metric("villaged_htx_streams", R"(direction="out")"), streams_before);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "village/crypto/certificate.hpp"
+#include "village/crypto/hash.hpp"
 #include "village/net/clock.hpp"
 #include "village/service/exit_policy.hpp"
 
@@ -269,6 +270,55 @@ Bytes pattern(std::size_t size, std::uint64_t seed) {
   Bytes bytes(size);
   random.fill(bytes);
   return bytes;
+}
+
+// agree.
+net::Task<bool> echo_digest(net::Core& core, net::Stream& stream, std::size_t size, std::uint64_t seed) {
+  crypto::HashStream sent{crypto::HashAlgorithm::sha256};
+  crypto::HashStream got{crypto::HashAlgorithm::sha256};
+  std::size_t read_bytes = 0;
+  bool failed = false;
+  net::Nursery both{core};
+  auto write = [&]() -> asio_void {
+    SeededRandom random{seed};
+    Bytes piece(100'000);
+    for (std::size_t done = 0; done < size;) {
+      const auto count = std::min(piece.size(), size - done);
+      const auto part = ByteSpan{piece}.first(count);
+      random.fill(part);
+      sent.update(part);
+      const auto written = co_await stream.write_all(part);
+      if (!written) failed = true;
+      if (failed) co_return;
+      done += count;
+    }
+    const auto finished = co_await stream.shutdown_write();
+    if (!finished) failed = true;
+  };
+  auto read = [&]() -> asio_void {
+    Bytes piece(70'000);
+    for (;;) {
+      const auto count = co_await stream.read_some(piece);
+      if (!count) failed = true;
+      if (!count || *count == 0) co_return;
+      got.update(ByteView{piece}.first(*count));
+      read_bytes += *count;
+    }
+  };
+  both.spawn(write);
+  both.spawn(read);
+  co_await both.join();
+  const auto a = sent.finish();
+  const auto b = got.finish();
+  co_return !failed && read_bytes == size && crypto::equal(a.view(), b.view());
+}
+
+Error dial_error(TunnelWorld& world, Node& from, const std::string& peer, const Target& target,
+                 Duration within) {
+  return world.run(from.core, [&](net::Core&) -> boost::asio::awaitable<Error> {
+    auto stream = co_await world.dial(from, peer, target, within);
+    co_return stream ? Error{Errc::internal} : stream.error();
+  });
 }
 
 std::int64_t metric(std::string_view name, std::string_view labels) {

@@ -110,6 +110,13 @@ net::Task<Bytes> read_exactly(net::Stream& stream, std::size_t bytes);
 /// pattern gives `size` reproducible bytes.
 Bytes pattern(std::size_t size, std::uint64_t seed);
 
+/// echo_digest sends `size` pseudo-random bytes to an echo while reading them back, and ends both sides; true
+/// if both digests agree.
+net::Task<bool> echo_digest(net::Core& core, net::Stream& stream, std::size_t size, std::uint64_t seed);
+/// dial_error is the error of a dial that must fail; Errc::internal if it did not.
+Error dial_error(TunnelWorld& world, Node& from, const std::string& peer, const Target& target,
+                 Duration within = std::chrono::seconds{20});
+
 /// code_of is the error's code, Errc{} of a success.
 template <class T>
 Errc code_of(const Result<T>& result) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "village/control/config.hpp"
+#include "village/control/limits.hpp"
 #include "village/control/version.hpp"
 #include "village/net/core.hpp"
 #include "village/net/stream.hpp"
@@ -36,8 +37,9 @@ struct ControlHooks {
   std::function<net::Task<NodeStatus>()> status;
   std::function<bool()> ready;
   std::function<std::string()> config_json;  ///< masked
-  std::function<net::Task<std::vector<std::string>>()>
-      reload;  ///< keys that need a restart; error = bad config
+  /// Keys that need a restart; an error means that the configuration was not taken over.
+  std::function<net::Task<std::vector<std::string>>()> reload;
+  Duration patience = limits::http_idle_max;  ///< for one request and between two; tests shorten it
 };
 
 /// ControlServer lives on one core: every call on that core's thread. At most http_connections_max

@@ -11,6 +11,7 @@ inline constexpr std::size_t socks5_message_bytes_max =
 inline constexpr std::size_t socks4_request_bytes_max = 1024;    ///< with user id and name
 inline constexpr std::size_t http_head_bytes_max = 16 * 1024;    ///< start line, fields and blank lines
 inline constexpr std::size_t http_fields_max = 200;              ///< field lines of one head
+inline constexpr std::size_t http_connection_options_max = 50;   ///< names in Connection fields
 inline constexpr std::size_t http_chunk_line_bytes_max = 256;    ///< chunk size with extensions
 inline constexpr std::size_t http_trailer_bytes_max = 4 * 1024;  ///< trailer section of a chunked body
 inline constexpr std::size_t http_credentials_bytes_max = 512;   ///< decoded Basic credentials

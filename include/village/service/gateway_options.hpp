@@ -64,9 +64,9 @@ struct GatewayOptions {
   std::string default_outbound = "direct";
   Duration handshake_timeout = std::chrono::seconds{10};
   Duration dial_timeout = std::chrono::seconds{15};
-  Duration idle_timeout = std::chrono::minutes{10};
-  std::uint32_t connections_max = 20'000;      ///< over all cores
-  std::uint32_t udp_associations_max = 1'024;  ///< over all cores
+  Duration idle_timeout = std::chrono::minutes{10};  ///< 0 = never
+  std::uint32_t connections_max = 20'000;            ///< over all cores
+  std::uint32_t udp_associations_max = 1'024;        ///< over all cores
 };
 
 }  // namespace village::service
