@@ -9,6 +9,7 @@
 //   field({.name = "level", .reload = Reload::live, .doc = "Least severe line"}, &LogOptions::level,
 //   log_level())
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,6 +63,13 @@ struct Shape {
       changes;
 };
 
+/// shared keeps a shape for the functions of the one around it. They are copied often, so they hold it by reference count:
+/// by value each level of nesting would multiply the copies (430 MB for the whole table).
+template <class T>
+std::shared_ptr<const Shape<T>> shared(Shape<T> shape) {
+  return std::make_shared<const Shape<T>>(std::move(shape));
+}
+
 /// compare_written is the `changes` of shapes without keys of their own.
 template <class T>
 auto compare_written(std::function<Json(const T&, Show)> write) {
@@ -102,21 +110,22 @@ Shape<T> scalar(std::string expects, Json schema, std::function<std::optional<T>
 
 /// nullable lets null stand for "none".
 template <class T>
-Shape<std::optional<T>> nullable(Shape<T> inner) {
+Shape<std::optional<T>> nullable(Shape<T> one) {
+  const auto inner = shared(std::move(one));
   Shape<std::optional<T>> shape;
-  shape.schema = inner.schema;
+  shape.schema = inner->schema;
   if (shape.schema.contains("type")) shape.schema["type"] = Json::array({shape.schema["type"], "null"});
   if (shape.schema.contains("enum")) shape.schema["enum"].push_back(nullptr);
   shape.read = [inner](std::optional<T>& out, const Json& value, const Mark& mark, Reading& reading) {
     out.reset();
     if (value.is_null()) return true;
     T read{};
-    if (!inner.read(read, value, mark, reading)) return false;
+    if (!inner->read(read, value, mark, reading)) return false;
     out = std::move(read);
     return true;
   };
   shape.write = [inner](const std::optional<T>& value, Show show) {
-    return value ? inner.write(*value, show) : Json(nullptr);
+    return value ? inner->write(*value, show) : Json(nullptr);
   };
   shape.changes = compare_written<std::optional<T>>(shape.write);
   return shape;
@@ -125,10 +134,11 @@ Shape<std::optional<T>> nullable(Shape<T> inner) {
 /// list reads an array of between `least` and `most` entries. On reload, lists of equal length are compared
 /// entry by entry.
 template <class T>
-Shape<std::vector<T>> list(Shape<T> inner, std::size_t least = 0,
+Shape<std::vector<T>> list(Shape<T> one, std::size_t least = 0,
                            std::size_t most = limits::list_entries_max) {
+  const auto inner = shared(std::move(one));
   Shape<std::vector<T>> shape;
-  shape.schema = {{"type", "array"}, {"items", inner.schema}};
+  shape.schema = {{"type", "array"}, {"items", inner->schema}};
   if (least != 0) shape.schema["minItems"] = least;
   shape.schema["maxItems"] = most;
   shape.read = [inner, least, most](std::vector<T>& out, const Json& value, const Mark& mark,
@@ -147,14 +157,14 @@ Shape<std::vector<T>> list(Shape<T> inner, std::size_t least = 0,
     bool fine = true;
     for (std::size_t i = 0; i < value.size(); ++i) {
       reading.enter(std::to_string(i));
-      fine = inner.read(out.emplace_back(), value[i], mark.children[i], reading) && fine;
+      fine = inner->read(out.emplace_back(), value[i], mark.children[i], reading) && fine;
       reading.leave();
     }
     return fine;
   };
   shape.write = [inner](const std::vector<T>& values, Show show) {
     auto out = Json::array();
-    for (const auto& value : values) out.push_back(inner.write(value, show));
+    for (const auto& value : values) out.push_back(inner->write(value, show));
     return out;
   };
   shape.changes = [inner](const std::vector<T>& before, const std::vector<T>& after,
@@ -164,7 +174,7 @@ Shape<std::vector<T>> list(Shape<T> inner, std::size_t least = 0,
       return;
     }
     for (std::size_t i = 0; i < before.size(); ++i) {
-      inner.changes(before[i], after[i], pointer + "/" + std::to_string(i), reload, out);
+      inner->changes(before[i], after[i], pointer + "/" + std::to_string(i), reload, out);
     }
   };
   return shape;
@@ -193,24 +203,25 @@ using Table = std::vector<Field<Owner>>;
 
 /// field binds a key to a member.
 template <class Owner, class T>
-Field<Owner> field(Key key, T Owner::*member, Shape<T> shape) {
+Field<Owner> field(Key key, T Owner::*member, Shape<T> value_shape) {
+  const auto shape = shared(std::move(value_shape));
   Field<Owner> out;
   out.key = key;
-  out.schema = shape.schema;
+  out.schema = shape->schema;
   out.read = [key, member, shape](Owner& owner, const Json& value, const Mark& mark, Reading& reading) {
     const bool outer = std::exchange(reading.secret, reading.secret || key.secret);
-    const bool fine = shape.read(owner.*member, value, mark, reading);
+    const bool fine = shape->read(owner.*member, value, mark, reading);
     reading.secret = outer;
     return fine;
   };
   out.write = [key, member, shape](const Owner& owner, Show show) {
-    auto value = shape.write(owner.*member, show);
+    auto value = shape->write(owner.*member, show);
     if (key.secret && show == Show::masked && !value.empty() && value != "") value = std::string{mask};
     return value;
   };
   out.changes = [key, member, shape](const Owner& before, const Owner& after, const std::string& pointer,
                                      std::vector<std::string>& changed) {
-    shape.changes(before.*member, after.*member, pointer + "/" + std::string{key.name}, key.reload, changed);
+    shape->changes(before.*member, after.*member, pointer + "/" + std::string{key.name}, key.reload, changed);
   };
   return out;
 }
@@ -263,10 +274,11 @@ bool read_members(const Table<Owner>& table, Owner& out, const Json& value, cons
 
 /// object reads an object by a table. Keys that are not there keep the value of `defaults`.
 template <class Owner>
-Shape<Owner> object(Table<Owner> table, Owner defaults = {}) {
+Shape<Owner> object(Table<Owner> rows, Owner defaults = {}) {
+  const auto table = std::make_shared<const Table<Owner>>(std::move(rows));
   Shape<Owner> shape;
   auto properties = Json::object(), required = Json::array();
-  for (const auto& row : table) {
+  for (const auto& row : *table) {
     auto schema = row.schema;
     describe(schema, row.key, row.write(defaults, Show::masked), schema.contains("properties"));
     properties[std::string{row.key.name}] = std::move(schema);
@@ -278,11 +290,11 @@ Shape<Owner> object(Table<Owner> table, Owner defaults = {}) {
 
   shape.read = [table, defaults](Owner& out, const Json& value, const Mark& mark, Reading& reading) {
     out = defaults;
-    return read_members(table, out, value, mark, reading);
+    return read_members(*table, out, value, mark, reading);
   };
   shape.write = [table](const Owner& owner, Show show) {
     auto out = Json::object();
-    for (const auto& row : table) {
+    for (const auto& row : *table) {
       auto value = row.write(owner, show);
       if (!value.is_discarded()) out[std::string{row.key.name}] = std::move(value);
     }
@@ -290,7 +302,7 @@ Shape<Owner> object(Table<Owner> table, Owner defaults = {}) {
   };
   shape.changes = [table](const Owner& before, const Owner& after, const std::string& pointer, Reload,
                           std::vector<std::string>& out) {
-    for (const auto& row : table) row.changes(before, after, pointer, out);
+    for (const auto& row : *table) row.changes(before, after, pointer, out);
   };
   return shape;
 }

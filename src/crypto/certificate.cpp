@@ -86,7 +86,8 @@ Result<Store> store_of_pem(const std::string& ca_pem) {
 Result<void> set_demands(X509_VERIFY_PARAM* demands, const Trust& trust, WallTime now) {
   std::string_view name = trust.name;
   if (name.ends_with('.')) name.remove_suffix(1);
-  if (name.empty() || name.find('\0') != name.npos) return fail(Errc::bad_argument);
+  // OpenSSL takes a name that starts with a dot for all names below it.
+  if (name.empty() || name.front() == '.' || name.find('\0') != name.npos) return fail(Errc::bad_argument);
   const std::string text{name};
   if (X509_VERIFY_PARAM_set1_ip_asc(demands, text.c_str()) != 1) {
     X509_VERIFY_PARAM_set_hostflags(

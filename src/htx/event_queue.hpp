@@ -19,7 +19,7 @@ struct QueuedEvent {
   std::uint64_t number = 0;  ///< bytes of data, nanoseconds of a pong, stream limit
 };
 
-/// EventQueue grows to what one receive() brings (at most two events for each 26 bytes of its input).
+/// EventQueue grows to what one receive() brings (at most three events for each frame of 38 bytes).
 class EventQueue {
  public:
   void push(const QueuedEvent& event) {

@@ -53,16 +53,23 @@ void BlockPool::trim() {
   pooled_bytes_ = 0;
 }
 
+namespace {
+/// room_of is how much of a block is filled: never more than a frame takes, so that no crumbs are left.
+std::size_t room_of(const Block& block, std::size_t block_bytes) {
+  return std::min<std::size_t>(block.capacity, block_bytes);
+}
+}  // namespace
+
 void SendQueue::push(ByteView data, std::size_t block_bytes) {
   size_ += data.size();
   while (!data.empty()) {
-    if (tail_ == nullptr || tail_->end == tail_->capacity) {
+    if (tail_ == nullptr || tail_->end == room_of(*tail_, block_bytes)) {
       Block* const block =
           BlockPool::local().take(tail_ == nullptr ? std::min(data.size(), block_bytes) : block_bytes);
       (tail_ == nullptr ? head_ : tail_->next) = block;
       tail_ = block;
     }
-    const auto count = std::min<std::size_t>(data.size(), tail_->capacity - tail_->end);
+    const auto count = std::min(data.size(), room_of(*tail_, block_bytes) - tail_->end);
     std::memcpy(tail_->data() + tail_->end, data.data(), count);
     tail_->end += static_cast<std::uint32_t>(count);
     data = data.subspan(count);

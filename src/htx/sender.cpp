@@ -120,15 +120,18 @@ void Sender::shrink() {
 
 // --- bytes
 
+bool Sender::control_waits() const {
+  return credit_to_tell_ > 0 || !resets_.empty() || !telling_.empty() || ping_ || !echoes_.empty();
+}
+
 bool Sender::wants_transmit() const {
   if (close_sent_ || exhausted_) return false;
-  return close_ || update_requested_ || credit_to_tell_ > 0 || !resets_.empty() || !telling_.empty() ||
-         ping_ || !echoes_.empty() || scheduler_.next(credit_) != nullptr;
+  return close_ || update_requested_ || control_waits() || scheduler_.next(credit_) != nullptr;
 }
 
 std::size_t Sender::transmit(ByteSpan out, Instant now) {
   Output output{out};
-  while (!close_sent_ && !exhausted_ && wants_transmit() && step(output, now)) {
+  while (!close_sent_ && !exhausted_ && step(output, now)) {
   }
   return output.used();
 }
@@ -141,6 +144,9 @@ bool Sender::step(Output& out, Instant now) {
     close_sent_ = write(out, FrameType::close, 0, head, as_bytes(close_->reason));
     return close_sent_;
   }
+  const bool control = control_waits();
+  Stream* const stream = control ? nullptr : scheduler_.next(credit_);
+  if (!control && stream == nullptr && !update_requested_) return false;
   if (key_update_due(now)) {
     if (!write(out, FrameType::key_update, 0, {}, {})) return false;
     VG_CHECK(budget_.spend(sealer_.usage(), now));
@@ -150,10 +156,7 @@ bool Sender::step(Output& out, Instant now) {
     ++statistics_.key_updates_out;
     return true;
   }
-  if (credit_to_tell_ > 0 || !resets_.empty() || !telling_.empty() || ping_ || !echoes_.empty()) {
-    return write_control(out);
-  }
-  return write_data(out);
+  return control ? write_control(out) : stream != nullptr && write_data(out, stream);
 }
 
 bool Sender::key_update_due(Instant now) const {
@@ -174,8 +177,8 @@ bool Sender::write_reset(Output& out) {
   ByteArray<close_head_bytes> head;
   encode_close_head(next.code, 0, head);
   if (!write(out, FrameType::close, next.id, head, {})) return false;
-  if (++resets_sent_ == resets_.size()) {
-    resets_.clear();
+  if (++resets_sent_ > resets_.size() / 2) {  // not only when all are sent: that may never come
+    resets_.erase(resets_.begin(), resets_.begin() + static_cast<std::ptrdiff_t>(resets_sent_));
     resets_sent_ = 0;
   }
   return true;
@@ -210,9 +213,7 @@ bool Sender::write_ping(Output& out) {
 
 /// write_data sends a frame of the stream whose turn it is. Own ids must reach the peer in ascending order,
 /// so streams opened before it that have sent nothing yet are announced first, with an empty frame each.
-bool Sender::write_data(Output& out) {
-  Stream* const stream = scheduler_.next(credit_);
-  if (stream == nullptr) return false;
+bool Sender::write_data(Output& out, Stream* stream) {
   if (!stream->announced && opening_.front() != stream) {
     return write_stream_frame(out, *opening_.front(), {}, false);
   }

@@ -85,12 +85,13 @@ class Sender {
   class Output;
 
   bool step(Output& out, Instant now);
+  bool control_waits() const;
   bool key_update_due(Instant now) const;
   bool write_control(Output& out);
   bool write_reset(Output& out);
   bool write_credit(Output& out);
   bool write_ping(Output& out);
-  bool write_data(Output& out);
+  bool write_data(Output& out, Stream* stream);
   bool write_stream_frame(Output& out, Stream& stream, ByteView data, bool fin);
   void after_data(Stream& stream, std::size_t bytes, bool fin);
   bool write(Output& out, FrameType type, StreamId id, ByteView head, ByteView body, std::uint16_t aad = 0);

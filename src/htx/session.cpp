@@ -39,7 +39,8 @@ Settings bounded(Settings settings) {
   settings.stream_window_start = std::min(settings.stream_window_start, settings.stream_window_max);
   settings.connection_window_start =
       std::min(settings.connection_window_start, settings.connection_window_max);
-  settings.send_buffer_bytes = std::max<std::size_t>(settings.send_buffer_bytes, 1);
+  constexpr std::size_t capability_bytes = 2 * (2 + limits::capability_message_bytes_max);
+  settings.send_buffer_bytes = std::max(settings.send_buffer_bytes, capability_bytes);
   return settings;
 }
 
@@ -51,7 +52,7 @@ Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_,
       settings{bounded(settings_)},
       random{random_},
       now{now_},
-      streams{role_},
+      streams{role_, random_.u64()},
       receiver{keys.algorithm,
                std::move(role_ == Role::client ? keys.server_to_client : keys.client_to_server), now_},
       sender{keys.algorithm, std::move(role_ == Role::client ? keys.client_to_server : keys.server_to_client),
@@ -61,6 +62,7 @@ Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_,
       capabilities{role_, keys.local_key, keys.peer_key, settings.peer_streams_max},
       ping_time{now_},
       heard_time{now_},
+      busy_time{now_},
       drain_end{now_} {
   statistics.rtt = settings.handshake_rtt;
   streams.add_internal(now);

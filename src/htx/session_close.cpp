@@ -48,28 +48,35 @@ void Session::State::ping() {
   sender.ping(payload);
 }
 
-std::optional<Instant> Session::State::next_deadline() const {
-  if (ended) return closed() ? std::nullopt : std::optional{drain_end};
+std::optional<Instant> Session::State::ping_deadline() const {
   if (ping_sent) return std::max(ping_time, heard_time) + settings.ping_timeout;
   if (settings.ping_interval > Duration{0}) return heard_time + settings.ping_interval;
   return std::nullopt;
 }
 
+std::optional<Instant> Session::State::next_deadline() const {
+  if (ended) return closed() ? std::nullopt : std::optional{drain_end};
+  const auto ping_due = ping_deadline();
+  if (shrunk) return ping_due;
+  const auto shrink_due = busy_time + limits::idle_time;
+  return ping_due ? std::min(*ping_due, shrink_due) : shrink_due;
+}
+
 void Session::State::on_deadline() {
-  const auto due = next_deadline();
-  if (!due || now < *due || ended) return;
+  if (ended) return;
+  if (!shrunk && now >= busy_time + limits::idle_time) shrink();
+  const auto ping_due = ping_deadline();
+  if (!ping_due || now < *ping_due) return;
   if (ping_sent) {
     close(Code::path_invalid, "ping timeout");
     peer_closed = true;
     return;
   }
   ping();
-  shrink();
 }
 
-/// shrink gives memory back that a busy time left behind; called when nothing was heard for a ping interval.
+/// shrink gives memory back that a busy time left behind.
 void Session::State::shrink() {
-  if (shrunk) return;
   shrunk = true;
   events.shrink();
   sender.shrink();

@@ -33,14 +33,14 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
     if (!frame) {
       const auto error = frame.error();
       if (error.code == Errc::truncated) break;
-      if (error.code == Errc::malformed) return fail_session(Code::malformed_frame, "frame length", error);
+      if (error.code == Errc::malformed)
+        return fail_session(Code::malformed_frame, "frame length", malformed());
       return fail_session(Code::auth_failed, "", violation(Code::auth_failed));
     }
     used += frame->header.frame_bytes();
     ++statistics.frames_in;
     statistics.bytes_in += frame->header.frame_bytes();
     heard_time = now;
-    shrunk = false;
     if (auto done = on_frame(*frame); !done) {
       const auto error = done.error();
       return fail_session(static_cast<Code>(error.detail), name(error.code), error);
@@ -52,7 +52,8 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
 
 Result<void> Session::State::on_frame(const Incoming& frame) {
   const auto& header = frame.header;
-  if (ended) return header.type == FrameType::close ? on_close(frame) : ok();  // draining
+  // Draining: only the peer's CLOSE counts, and the keys to read it.
+  if (ended && header.type != FrameType::close && header.type != FrameType::key_update) return ok();
   const bool echo = header.type == FrameType::ping && header.aad == aad_ping_echo;
   switch (header.type) {
     case FrameType::stream:
@@ -100,8 +101,11 @@ Result<Stream*> Session::State::stream_of(StreamId id) {
   return malformed();
 }
 
-/// accept opens a stream of the peer, or resets it when the peer has as many as it may.
-Stream* Session::State::accept(StreamId id) {
+/// accept opens a stream of the peer, or resets it when the peer has as many as it may. A peer that opens
+/// streams faster than it reads our resets is refused as a whole.
+Result<Stream*> Session::State::accept(StreamId id) {
+  if (sender.resets_waiting() >= limits::refusals_max + streams.size())
+    return violation(Code::policy_rejected);
   if (open_peer >= settings.peer_streams_max || unread_ended >= limits::streams_unread_max) {
     streams.skip(id);
     sender.reset(id, Code::policy_rejected);
@@ -119,9 +123,9 @@ Stream* Session::State::accept(StreamId id) {
 Result<void> Session::State::on_stream(const Incoming& frame) {
   const auto data = parse_stream_frame(frame.plaintext);
   if (!data || frame.header.stream == 0) return malformed();
+  busy_time = now;
+  shrunk = false;
   VG_TRY(stream, stream_of(frame.header.stream));
-  if (sender.resets_waiting() > limits::refusals_max + streams.size())
-    return violation(Code::policy_rejected);
   if (stream == nullptr) return late_data(data->data.size());
   return on_stream_data(*stream, *data);
 }
@@ -148,6 +152,7 @@ Result<void> Session::State::on_stream_data(Stream& stream, const StreamFrame& f
     // grows.
     if (window.unread() > window.window() / 2) raise_connection(window.grown(settings.connection_window_max));
   }
+  if (frame.fin && stream.internal && !capabilities.complete()) return malformed();
   if (frame.fin) on_fin(stream);
   return ok();
 }

@@ -26,7 +26,7 @@ struct Session::State final : Sender::Listener {
   Result<void> on_capability_data(ByteView data);
   /// stream_of finds the stream a frame is for, opening it if it is new; nullptr: pass the frame over.
   Result<Stream*> stream_of(StreamId id);
-  Stream* accept(StreamId id);
+  Result<Stream*> accept(StreamId id);
   Result<void> late_data(std::size_t bytes);
   void on_fin(Stream& stream);
 
@@ -57,6 +57,7 @@ struct Session::State final : Sender::Listener {
   void ping();
   void on_deadline();
   std::optional<Instant> next_deadline() const;
+  std::optional<Instant> ping_deadline() const;
   void shrink();
 
   Role role;
@@ -79,7 +80,8 @@ struct Session::State final : Sender::Listener {
   std::optional<PingPayload> ping_sent;
   Instant ping_time;
   Instant heard_time;  ///< of the last authentic frame
-  bool shrunk = false;
+  Instant busy_time;   ///< of the last STREAM frame of the peer
+  bool shrunk = true;  ///< nothing to give back since then
 
   // The end.
   bool ended = false;        ///< SessionClosed was told

@@ -58,7 +58,7 @@ void StreamTable::erase(Stream& stream) {
 
 void StreamTable::shrink() {
   if (!streams_.empty()) return;
-  streams_ = {};
+  streams_ = decltype(streams_){0, streams_.hash_function()};
   slabs_.clear();
   free_ = nullptr;
   slab_slots_ = 4;

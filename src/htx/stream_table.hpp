@@ -17,11 +17,20 @@ enum class IdStanding : std::uint8_t {
   never_opened,  ///< of our parity, and we have not opened it: a violation
 };
 
+/// IdHash spreads stream ids by a secret number: the peer chooses its ids, and 4,096 that collide made a
+/// look-up take 5 us instead of 2 ns.
+struct IdHash {
+  std::uint64_t salt;  ///< odd
+  std::size_t operator()(StreamId id) const { return static_cast<std::size_t>(id * salt); }
+};
+
 /// StreamTable owns the streams; addresses are stable until erase(). Memory of erased streams is used again;
 /// shrink() frees it when no stream is left.
 class StreamTable {
  public:
-  explicit StreamTable(Role role) : role_{role}, next_own_{role == Role::client ? 3U : 2U} {
+  /// `salt` is random and not known to the peer.
+  StreamTable(Role role, std::uint64_t salt)
+      : streams_{0, IdHash{salt | 1}}, role_{role}, next_own_{role == Role::client ? 3U : 2U} {
     if (role == Role::server) highest_peer_ = 1;  // stream 1 is there from the start
   }
   StreamTable(const StreamTable&) = delete;
@@ -72,7 +81,7 @@ class StreamTable {
   };
   Stream& add(StreamId id, Priority priority, Instant now);
 
-  boost::unordered_flat_map<StreamId, Stream*> streams_;
+  boost::unordered_flat_map<StreamId, Stream*, IdHash> streams_;
   std::vector<std::unique_ptr<Slot[]>> slabs_;
   Slot* free_ = nullptr;
   std::size_t slab_slots_ = 4;  ///< of the next slab

@@ -146,6 +146,7 @@ TEST_F(CertificateChain, BadInputIsNamedAndLeavesNoErrorBehind) {
   EXPECT_EQ(outcome(verify_chain(chain(server_), trust(""), now)), "bad_argument 0");
   EXPECT_EQ(outcome(verify_chain(chain(server_), trust(std::string("server.example\0x", 16)), now)),
             "bad_argument 0");
+  EXPECT_EQ(outcome(verify_chain(chain(server_), trust(".example"), now)), "bad_argument 0");  // all below it
   const std::string no_pem = "nonsense";
   const std::string no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   for (const auto& roots : {no_pem, no_certificate, root_.pem() + no_certificate}) {

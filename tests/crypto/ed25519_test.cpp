@@ -119,6 +119,14 @@ TEST(Ed25519, KeysWithoutAnX25519FormAreRefused) {
   }
 }
 
+TEST(Ed25519, AKeyAndItsNegativeShareTheirX25519Form) {
+  SeededRandom random{5};
+  const auto pair = Ed25519KeyPair::generate(random);
+  auto negative = pair.public_key;
+  negative[31] ^= std::byte{0x80};
+  EXPECT_EQ(x25519_public(negative).value(), pair.x25519().public_key);
+}
+
 TEST(Ed25519Vectors, X25519FormsOfIds) {
   VG_VECTORS(text, "htx/ids.json");
   const auto file = nlohmann::json::parse(text);

@@ -36,14 +36,15 @@ TEST(SendQueue, GivesBackWhatWasPushed) {
 }
 
 TEST(SendQueue, BulkComesOutInWholeBlocks) {
-  SendQueue queue;
-  const auto lump = test::pattern(65'536, 1);
-  queue.push(lump, 16'384);
-  for (int i = 0; i < 4; ++i) {
-    EXPECT_EQ(queue.front().size(), 16'384U);
-    queue.pop(queue.front().size());
+  for (const std::size_t block : {777U, 16'384U, 40'000U, 65'498U}) {
+    SendQueue queue;
+    queue.push(test::pattern(4 * block, 1), block);
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_EQ(queue.front().size(), block);
+      queue.pop(queue.front().size());
+    }
+    EXPECT_TRUE(queue.empty() && queue.front().empty());
   }
-  EXPECT_TRUE(queue.empty() && queue.front().empty());
 }
 
 TEST(BlockPool, KeepsBlocksUpToItsBound) {

@@ -287,6 +287,18 @@ TEST(SessionClose, DrainsForTwoSeconds) {
   EXPECT_FALSE(peer.end.session.next_deadline());
 }
 
+TEST(SessionClose, KeyUpdatesAreFollowedWhileTheSessionDrains) {
+  RawPeer peer;
+  peer.greet();
+  peer.end.session.close(Code::ok, "", peer.now);
+  peer.collect();
+  peer.update_key();  // was on its way already
+  peer.data(3, 0, as_bytes("late"));
+  peer.close(0, Code::ok);
+  EXPECT_FALSE(peer.end.error);
+  EXPECT_TRUE(peer.end.session.closed());
+}
+
 TEST(SessionClose, ByThePeerIsAnsweredAndTold) {
   RawPeer peer;
   peer.greet();

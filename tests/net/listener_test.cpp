@@ -6,6 +6,7 @@
 #include <atomic>
 #include <vector>
 
+#include "net/metrics.hpp"
 #include "net/support.hpp"
 #include "net/unix_address.hpp"
 #include "village/net/unix.hpp"
@@ -208,6 +209,7 @@ TEST(Listener, SurvivesRunningOutOfDescriptors) {
     (void)co_await read_exactly(**first, 1);
     // A second client's socket exists; then no descriptor is left for the accepting side.
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const auto counted = metric::accept_no_descriptors.total();
     rlimit before{};
     ::getrlimit(RLIMIT_NOFILE, &before);
     auto none = before;
@@ -217,6 +219,8 @@ TEST(Listener, SurvivesRunningOutOfDescriptors) {
     EXPECT_EQ(::connect(fd, where.get(), where.size), 0);
     (void)co_await sleep_until(core, after(core, 30ms));
     EXPECT_EQ((*listener)->connections(), 1u);
+    EXPECT_GT(metric::accept_no_descriptors.total(), counted);
+    EXPECT_LT(metric::accept_no_descriptors.total(), counted + 10) << "it must pause, not spin";
     ::setrlimit(RLIMIT_NOFILE, &before);
     TcpStream second{core, fd};
     (void)co_await second.write_all(as_bytes("y"));
@@ -255,7 +259,7 @@ class UnixListener : public ::testing::Test {
 
 TEST_F(UnixListener, ServesWithTheModeAsked) {
   OneCore one;
-  for (const mode_t mode : {0600, 0660}) {
+  for (const mode_t mode : {mode_t{0600}, mode_t{0660}}) {
     auto listener = Listener::bind_unix(path_, mode, 1);
     ASSERT_TRUE(listener.has_value());
     struct stat made {};

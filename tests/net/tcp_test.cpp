@@ -294,9 +294,15 @@ class FullBacklog {
 };
 
 TEST(HappyEyeballs, DeadFirstAddressCostsOneStagger) {
-  const FullBacklog dead;  // ::1 hangs
-  auto listener = Listener::bind_tcp(loopback_v4(dead.port()), 1);
+  // ::1 hangs, 127.0.0.1 answers, on one port: try until one is free in both families.
+  auto hanging = std::make_unique<FullBacklog>();
+  auto listener = Listener::bind_tcp(loopback_v4(hanging->port()), 1);
+  for (int tries = 0; listener.has_error() && tries < 100; ++tries) {
+    hanging = std::make_unique<FullBacklog>();
+    listener = Listener::bind_tcp(loopback_v4(hanging->port()), 1);
+  }
   ASSERT_TRUE(listener.has_value());
+  const auto& dead = *hanging;
   const Hosts hosts{"::1 dual.test\n127.0.0.1 dual.test\n"};
   OneCore one{hosts.options()};
   one.run([&](Core& core) -> asio::awaitable<void> {

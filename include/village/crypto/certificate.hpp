@@ -47,9 +47,9 @@ inline constexpr std::uint32_t pin_mismatch = 50;
 
 /// verify_chain checks a DER chain, leaf first, as a TLS client does a server's.
 /// Errors: bad_certificate with OpenSSL's X509_V_ERR_* as detail; malformed with the index of a certificate
-/// that is none (an empty chain: 0); limit_exceeded; bad_argument if neither pin nor name is given or ca_pem
-/// holds no certificate. The system's store is opened once for the process; certificates added to its folder
-/// later are still found.
+/// that is none (an empty chain: 0); limit_exceeded; bad_argument if neither pin nor name is given, the name
+/// starts with a dot, or ca_pem holds no certificate. The system's store is opened once for the process;
+/// certificates added to its folder later are still found.
 Result<void> verify_chain(const std::vector<Bytes>& chain_der, const Trust& trust, WallTime now);
 
 /// certificate_problem puts the detail of bad_certificate into words: "certificate has expired".

@@ -26,7 +26,8 @@ struct Ed25519KeyPair {
 [[nodiscard]] bool verify(const Ed25519Public& key, ByteView message, const Ed25519Signature& signature);
 
 /// x25519_public maps an Ed25519 public key to its X25519 form, u = (1 + y) / (1 - y).
-/// Errors: bad_key if the bytes are no point, or one of small order.
+/// The sign of x is lost: a key and its negative (bit 255 flipped) have one form, and one seed's owner can
+/// use both. Errors: bad_key if the bytes are no canonical encoding of a point of the prime-order group.
 Result<X25519Public> x25519_public(const Ed25519Public& key);
 
 }  // namespace village::crypto

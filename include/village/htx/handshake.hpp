@@ -40,7 +40,9 @@ struct HandshakeSettings {
 /// done().
 class Handshake {
  public:
-  /// initiator dials a peer whose full Ed25519 key it knows, with one suite. Errors: bad_key, unsupported.
+  /// initiator dials a peer whose full Ed25519 key it knows, with one suite. `random` must outlive the
+  /// handshake (here and below). Errors: bad_key, unsupported, bad_argument (no psk for suite 7, too much
+  /// padding).
   static Result<Handshake> initiator(const crypto::Ed25519KeyPair& identity,
                                      const crypto::Ed25519Public& peer, Suite suite,
                                      const ExporterKey& exporter, HandshakeSettings settings,
@@ -54,13 +56,15 @@ class Handshake {
 
   /// receive takes bytes of the peer's flight and returns how many it used; bytes behind the last handshake
   /// message are not touched (they are frames). Keeps at most one message (65,535 bytes, bounded earlier by
-  /// the suite's sizes). Errors: auth_failed, malformed, version. The owner hangs up without a word.
+  /// the suite's sizes). Errors: auth_failed, malformed, version; closed after an error and after finish().
+  /// The owner hangs up without a word.
   Result<std::size_t> receive(ByteView in);
   /// poll_transmit writes the next flight; 0 = nothing. 4 KiB + padding always suffice.
   std::size_t poll_transmit(ByteSpan out);
   bool done() const;
   /// finish gives the keys, once, when done(). The responder's owner checks keys.peer_key against its
-  /// allow-list before it makes a Session.
+  /// allow-list before it makes a Session. With IK (suite 6) message 1 may be a replay: the peer is proven
+  /// only by its first frame.
   SessionKeys finish();
 
  private:

@@ -7,7 +7,9 @@
 //   update
 //
 // Source: htx.md 4.2 (Betanet 1.2 section 8.3, Appendix C.1).
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "village/base/bytes.hpp"
@@ -41,13 +43,19 @@ class RecordNonce {
   Result<crypto::AeadNonce> next() {
     if (counter_ == std::numeric_limits<std::uint64_t>::max()) return fail(Errc::exhausted);
     auto nonce = salt_;
-    for (unsigned i = 0; i < 8; ++i) nonce[i] ^= static_cast<std::byte>(counter_ >> (8 * i));
+    std::uint64_t start;
+    std::memcpy(&start, nonce.data(), sizeof start);
+    start ^= little_endian(counter_);
+    std::memcpy(nonce.data(), &start, sizeof start);
     ++counter_;
     return nonce;
   }
   std::uint64_t counter() const { return counter_; }
 
  private:
+  static std::uint64_t little_endian(std::uint64_t value) {
+    return std::endian::native == std::endian::little ? value : __builtin_bswap64(value);
+  }
   crypto::AeadNonce salt_;
   std::uint64_t counter_;
 };

@@ -38,6 +38,8 @@ inline constexpr std::size_t ping_echoes_max = 16;  ///< waiting to be sent; mor
 inline constexpr std::size_t refusals_max =
     4'096;  ///< resets waiting to be sent because the peer broke a limit
 inline constexpr std::size_t close_reason_bytes_max = 256;
+inline constexpr Duration idle_time =
+    std::chrono::seconds{15};  ///< without streams' data, then memory goes back
 inline constexpr Duration drain_time = std::chrono::seconds{2};
 
 // Key updates: one after so many frames or bytes is free, others take from a bucket.

@@ -5,6 +5,10 @@
 //   receive() -> drain poll_event() -> [send(), consume(), ...] -> drain poll_transmit() -> re-arm from
 //   next_deadline()
 //
+// poll_transmit may make events too (StreamWritable): drain poll_event behind it. Events hold views into the
+// buffer of receive(): drain them before that buffer is used again. A deadline that moved later need not be
+// re-armed: on_deadline before its time does nothing.
+//
 // Built of a Receiver (frames in), a Sender (frames out) and a table of streams; none of them knows a socket.
 #include <cstddef>
 #include <memory>
@@ -32,7 +36,7 @@ struct Settings {
   std::uint32_t connection_window_max = 64 << 20;
   std::size_t send_buffer_bytes = 262'144;  ///< unsent bytes one stream may hold; send() takes no more
   Duration ping_interval = std::chrono::seconds{20};  ///< idle time after which a PING goes out; 0 = never
-  Duration ping_timeout = std::chrono::seconds{20};   ///< a PING unanswered for so long ends the session
+  Duration ping_timeout = std::chrono::seconds{20};   ///< silence for so long behind a PING ends the session
   std::uint64_t key_update_bytes = std::uint64_t{8} << 30;
   std::uint64_t key_update_frames = 65'536;
   Duration key_update_interval = std::chrono::hours{1};
@@ -89,7 +93,7 @@ struct Statistics {
 };
 
 /// Session is bound to one thread. It owns its keys, the unsent bytes of its streams and nothing else:
-/// received data is handed out as views and never copied.
+/// received data is handed out as views and never copied. The random source must outlive it.
 class Session {
  public:
   Session(Role role, SessionKeys keys, const Settings& settings, RandomSource& random, Instant now);
@@ -115,27 +119,41 @@ class Session {
   void on_deadline(Instant now);
 
   // --- streams
-  /// open starts a stream. Errors: busy when the peer's stream limit is reached, closed.
+  /// open gives out the next id; the peer hears of it with the first send() or finish(). Errors: busy when
+  /// the peer's stream limit is reached (128 before PeerReady; try again when PeerReady came or a stream of
+  /// ours was reset or had both its FINs: the last may go by poll_transmit, and no event tells), closed,
+  /// exhausted.
   Result<StreamId> open(Priority priority = Priority::interactive);
   /// send takes up to send_room(stream) bytes of `data` (copies them once) and returns how many; with `fin`,
-  /// and if all were taken, the stream's sending side ends behind them. 0 for unknown or finished streams.
+  /// and if all were taken, the stream's sending side ends behind them. 0 for unknown or finished streams. If
+  /// less than offered was taken, StreamWritable comes when half of what the stream may hold is free.
   std::size_t send(StreamId stream, ByteView data, bool fin);
+  /// send_room is settings.send_buffer_bytes less what waits; at least 16 KiB less what waits while the
+  /// session as a whole holds more than 48 MiB.
   std::size_t send_room(StreamId stream) const;
   /// finish ends the sending side behind what was sent so far.
   void finish(StreamId stream);
   /// consume tells that the application is done with `bytes` received bytes: credit goes back to the peer.
+  /// Nothing for a stream that was reset. Data of a stream that ended both ways must be consumed too.
   void consume(StreamId stream, std::size_t bytes, Instant now);
-  /// reset gives the stream up in both directions.
+  /// reset gives the stream up in both directions: unsent bytes are dropped, unread ones need not be
+  /// consumed, no event of the stream follows but those already queued.
   void reset(StreamId stream, Code code);
   void set_priority(StreamId stream, Priority priority);
   /// unsent is the number of bytes of the stream that poll_transmit has not yet written.
   std::size_t unsent(StreamId stream) const;
 
   // --- connection
+  /// ping sends a PING, unless one is still unanswered.
   void ping(Instant now);
+  /// update_key changes our sending key with the next transmit; nothing if keys changed so often that the
+  /// peer would take it for a flood.
   void update_key();
-  /// close queues CLOSE with a reason (at most 256 bytes); nothing else is sent after it.
+  /// close queues CLOSE with a reason (at most 256 bytes, text that the peer may see). It is the next frame
+  /// and the last: what streams have not sent is dropped. SessionClosed is told at once.
   void close(Code code, std::string_view reason, Instant now);
+  /// closed tells that nothing more is to be sent or awaited: both CLOSEs passed, or the drain of 2 s is
+  /// over, or the peer broke a rule and our CLOSE is out. The owner hangs up.
   bool closed() const;
   const Statistics& statistics() const;
 

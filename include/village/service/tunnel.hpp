@@ -1,7 +1,8 @@
 #pragma once
-// Tunnel: the HTX service of one core. Accepts peers' sessions and serves their streams; dials peers and offers each
-// as a net::Dialer. Sessions never leave their core; every core has a Tunnel of its own.
-#include <boost/asio/ip/tcp.hpp>
+// Tunnel: the HTX service of one core. Accepts peers' sessions and serves their streams; dials peers and
+// offers each as a net::Dialer. Sessions never leave their core; every core has a Tunnel of its own.
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,10 +20,11 @@ namespace village::service {
 
 /// SessionStatus is one row of `villaged status`.
 struct SessionStatus {
-  std::string peer;        ///< configured name
-  std::string node;        ///< bn1: name
+  std::string peer;  ///< configured name
+  std::string node;  ///< bn1: name
   bool inbound = false;
-  std::string state;       ///< "connected", "connecting", "waiting" (back-off), "idle"
+  std::string
+      state;  ///< "connected", "retiring", "closing"; without a session: "connecting", "waiting", "idle"
   Outer outer = Outer::none;
   int suite = 0;
   std::size_t core = 0;
@@ -32,20 +34,39 @@ struct SessionStatus {
   std::string last_error;  ///< "" = none
 };
 
+/// TunnelCounts are what the tunnels of all cores of one node share: the places taken of limits "over all
+/// cores".
+struct TunnelCounts {
+  std::atomic<std::uint32_t> inbound_sessions{0};  ///< accepted connections, from accept to the end
+  std::atomic<std::uint32_t> handshakes{0};        ///< those whose handshake is not finished
+};
+
+/// Tunnel lives on one core: every call on that core's thread. Before it dies drain() must have ended (unless
+/// serve() and dial() were never called).
 class Tunnel {
  public:
-  /// `exit` opens the targets of peers' streams (a TcpDialer with the exit's address policy); it outlives the Tunnel.
-  Tunnel(net::Core& core, std::shared_ptr<const TunnelOptions> options, net::Dialer& exit);
+  /// `exit` opens the targets of peers' streams (a TcpDialer with the exit's address policy); it outlives the
+  /// Tunnel. `counts` is the same object for all cores of a node; nullptr = this is the only core.
+  Tunnel(net::Core& core, std::shared_ptr<const TunnelOptions> options, net::Dialer& exit,
+         std::shared_ptr<TunnelCounts> counts = nullptr);
   ~Tunnel();
 
-  /// serve accepts peers on this core's part of a listener until stop(); `index` is the entry of options.listen.
-  void serve(std::unique_ptr<net::Listener> listener, std::size_t index);
-  /// dialer gives the way through peer `name`; nullptr if there is no such peer or it has no address. Lives as long as
-  /// the Tunnel; after a reload that removes the peer its dial() fails with not_found.
+  /// serve accepts peers on this core's part of a listener until drain(); `index` is the entry of
+  /// options.listen. The listener is shared by the tunnels of all cores. With outer tls reads certificate and
+  /// key. Errors: bad_certificate, bad_key, io (a file cannot be read; detail = errno), bad_argument (no such
+  /// index).
+  Result<void> serve(std::shared_ptr<net::Listener> listener, std::size_t index);
+  /// dialer gives the way through peer `name`; nullptr if there is no such peer or it has no address. Lives
+  /// as long as the Tunnel; after a reload that removes the peer its dial() fails with not_found.
   net::Dialer* dialer(std::string_view name);
-  /// reload applies changed options: new peers work, removed peers' sessions end, untouched sessions go on.
+  /// reload applies changed options: new peers work, removed peers' sessions end, untouched sessions go on. A
+  /// peer whose address, outer, pin or suites changed gets its next session by the new ones; the old one ends
+  /// with its last stream. Certificates are read again; one that cannot be used is logged, and the old one
+  /// stays. Listening addresses and the identity need a restart.
   void reload(std::shared_ptr<const TunnelOptions> options);
-  /// drain stops accepting sessions and streams, waits for open streams until `deadline`, then closes with CLOSE.
+  /// drain stops accepting sessions and streams, waits for open streams until `deadline`, then closes with
+  /// CLOSE, and ends everything (2 s later at most). Dials fail with `cancelled` from its start. Errors:
+  /// timed_out if streams were cut off.
   net::Task<void> drain(Instant deadline);
   std::vector<SessionStatus> status() const;
 

@@ -1,0 +1,31 @@
+#pragma once
+// Bounds of the tunnel service; rows of `villaged limits` (module "htx", where the operator looks for them).
+#include <chrono>
+#include <cstddef>
+
+#include "village/base/time.hpp"
+
+namespace village::service::limits {
+
+// Memory of one session. Idle: none. Busy: one I/O buffer for each direction.
+inline constexpr std::size_t tunnel_io_buffer_bytes = 131'072;  ///< holds any frame (65,535) and batches many
+inline constexpr std::size_t tunnel_io_buffers_kept_max = 32;   ///< free list of one core: 4 MiB
+// Received bytes that wait for their reader; their sum is bounded by the credit given (htx::Settings
+// windows).
+inline constexpr std::size_t tunnel_queue_small_bytes = 2'048;
+inline constexpr std::size_t tunnel_queue_block_bytes = 16'384;
+inline constexpr std::size_t tunnel_queue_blocks_kept_max = 256;  ///< free list of one core: 4 MiB
+
+inline constexpr std::size_t tunnel_dials_waiting_max =
+    4'096;  ///< per peer and core: dials without a session yet
+
+inline constexpr Duration tunnel_linger_max =
+    std::chrono::seconds{2};  ///< after CLOSE: flush and wait for the peer
+inline constexpr Duration tunnel_half_closed_max =
+    std::chrono::seconds{60};  ///< exit: one direction done, other idle
+inline constexpr Duration tunnel_stream_idle_max =
+    std::chrono::minutes{30};  ///< exit: nothing in either direction
+
+static_assert(tunnel_io_buffer_bytes >= 65'535 * 2);  // a rest of one frame and room for another
+
+}  // namespace village::service::limits

@@ -1,0 +1,186 @@
+#include "daemon/node.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "daemon/core_services.hpp"
+#include "daemon/process.hpp"
+#include "daemon/reload.hpp"
+#include "village/base/log.hpp"
+#include "village/base/metrics.hpp"
+#include "village/control/version.hpp"
+#include "village/net/nursery.hpp"
+#include "village/wire/node_id.hpp"
+
+namespace village::daemon {
+namespace {
+
+metrics::Counter reloads_applied{"villaged_daemon_reloads_total", "Reloads of the configuration, by outcome.",
+                                 "outcome=\"applied\""};
+metrics::Counter reloads_refused{"villaged_daemon_reloads_total", "Reloads of the configuration, by outcome.",
+                                 "outcome=\"refused\""};
+metrics::Gauge ready_gauge{"villaged_daemon_ready", "1 while the node serves; 0 while it starts or drains."};
+metrics::Gauge cores_gauge{"villaged_daemon_cores", "Worker threads."};
+
+net::RuntimeOptions runtime_options(const control::NetOptions& options) {
+  net::RuntimeOptions runtime;
+  runtime.cores = options.cores;
+  for (const auto& server : options.dns_servers) runtime.resolver.servers.push_back(literal_endpoint(server));
+  return runtime;
+}
+
+}  // namespace
+
+Node::Node(control::Config config, LogSink& log)
+    : started_{config}, config_{std::move(config)}, log_{log}, runtime_{runtime_options(config_.net)} {
+  started_at_ = runtime_.core(0).clock().now();
+  cores_gauge.add(static_cast<std::int64_t>(runtime_.cores()));
+}
+
+Node::~Node() = default;
+
+std::string Node::open(const std::vector<InheritedSocket>& inherited) {
+  auto outcome = open_listeners(config_, inherited, runtime_.cores());
+  if (!outcome.problem.empty()) return outcome.problem;
+  for (const auto& warning : outcome.warnings) VG_LOG(warn, "daemon", "{}", warning);
+  listeners_ = std::move(outcome.listeners);
+  for (const auto& entry : listeners_) VG_LOG(info, "daemon", "listen {}", entry.text);
+  const auto tunnel = std::make_shared<const service::TunnelOptions>(config_.htx);
+  const auto gateway = std::make_shared<const service::GatewayOptions>(config_.proxy);
+  const auto counts = std::make_shared<service::TunnelCounts>();
+  for (std::size_t i = 0; i < runtime_.cores(); ++i) {
+    services_.push_back(
+        std::make_unique<CoreServices>(runtime_.core(i), config_.net, tunnel, gateway, counts));
+  }
+  return {};
+}
+
+void Node::start() {
+  sandbox_.confine_files(file_access(config_), config_.daemon.landlock);
+  runtime_.start();
+  for (std::size_t i = 0; i < runtime_.cores(); ++i) {
+    runtime_.run_on(i, [this, i](net::Core&) { serve(i); });
+  }
+}
+
+void Node::confine() { sandbox_.confine_calls(config_.daemon.seccomp); }
+
+void Node::announce() {
+  state_.store(State::ready);
+  ready_gauge.add();
+}
+
+void Node::serve(std::size_t core) {
+  auto& services = *services_[core];
+  if (core == 0)
+    control_ = std::make_unique<control::ControlServer>(runtime_.core(0), config_.control, hooks());
+  for (const auto& entry : listeners_) {
+    switch (entry.kind) {
+      case ListenKind::htx:
+        services.serve_peers(entry.listener, entry.index);
+        break;
+      case ListenKind::proxy:
+        services.serve_proxy(entry.listener, config_.proxy.inbounds[entry.index].name);
+        break;
+      case ListenKind::control:
+        if (core == 0) control_->serve(entry.listener);
+        break;
+    }
+  }
+}
+
+std::vector<std::string> Node::listening() const {
+  std::vector<std::string> lines;
+  for (const auto& entry : listeners_) lines.push_back(entry.text);
+  return lines;
+}
+
+control::ControlHooks Node::hooks() {
+  control::ControlHooks hooks;
+  hooks.status = [this] { return status(); };
+  hooks.ready = [this] { return state_.load() == State::ready; };
+  hooks.config_json = [this] { return control::masked_json(config_); };
+  hooks.reload = [this] { return reload(); };
+  return hooks;
+}
+
+net::Task<control::NodeStatus> Node::status() {
+  control::NodeStatus status;
+  status.name = config_.node.name;
+  if (config_.htx.identity) status.node = wire::NodeId::of(config_.htx.identity->public_key).name();
+  status.version = std::string{control::version()};
+  const auto state = state_.load();
+  status.state = state == State::ready ? "ready" : state == State::starting ? "starting" : "draining";
+  status.uptime = runtime_.core(0).clock().now() - started_at_;
+  status.cores = runtime_.cores();
+  status.listening = listening();
+  status.sandbox = sandbox_.active();
+  status.last_errors = log_.last_errors();
+  for (std::size_t i = 0; i < services_.size(); ++i) {
+    auto part = co_await services_[i]->status();
+    std::move(part.sessions.begin(), part.sessions.end(), std::back_inserter(status.sessions));
+    status.gateway.connections += part.gateway.connections;
+    status.gateway.udp_associations += part.gateway.udp_associations;
+  }
+  co_return status;
+}
+
+Result<control::Config> Node::read_changed_config() {
+  // First without the files it names: what the sandbox hides is told as that, not as a missing file.
+  for (const bool check_files : {false, true}) {
+    auto outcome = control::load_config(started_.path, check_files);
+    for (const auto& error : outcome.errors) VG_LOG(error, "daemon", "reload refused: {}", error.text());
+    if (!outcome.config) return fail(Errc::bad_argument);
+    if (check_files) return *std::move(outcome.config);
+    for (const auto& file : files_of(*outcome.config)) {
+      if (sandbox_.readable(file)) continue;
+      VG_LOG(error, "daemon",
+             "reload refused: {}: a file in a new place needs a restart (the sandbox hides it)", file);
+      return fail(Errc::denied);
+    }
+  }
+  return fail(Errc::internal);
+}
+
+net::Task<std::vector<std::string>> Node::reload() {
+  if (std::exchange(reloading_, true)) co_return fail(Errc::busy);
+  auto changed = read_changed_config();
+  if (!changed) {
+    reloading_ = false;
+    reloads_refused.add();
+    co_return changed.error();
+  }
+  auto keys = control::restart_keys(started_, *changed);
+  for (const auto& key : keys) VG_LOG(warn, "daemon", "reload key={} needs a restart", key);
+  config_ = keep_restart_values(started_, *std::move(changed));
+  co_await apply();
+  reloading_ = false;
+  reloads_applied.add();
+  VG_LOG(info, "daemon", "reload applied keys_that_need_restart={}", keys.size());
+  co_return keys;
+}
+
+asio::awaitable<void> Node::apply() {
+  log::set_level(config_.log.level);
+  const auto tunnel = std::make_shared<const service::TunnelOptions>(config_.htx);
+  const auto gateway = std::make_shared<const service::GatewayOptions>(config_.proxy);
+  for (auto& services : services_) co_await services->reload(tunnel, gateway);
+}
+
+asio::awaitable<void> Node::drain(Instant deadline) {
+  if (state_.exchange(State::draining) == State::ready) ready_gauge.sub();
+  net::Nursery cores{runtime_.core(0)};
+  for (auto& services : services_) {
+    cores.spawn([&services, deadline]() -> asio::awaitable<void> { co_await services->drain(deadline); });
+  }
+  co_await cores.join();
+  if (control_) (void)co_await control_->stop(std::max(deadline, net::after(runtime_.core(0), 500ms)));
+}
+
+void Node::stop() {
+  runtime_.stop();
+  runtime_.join();
+}
+
+}  // namespace village::daemon

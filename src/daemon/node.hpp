@@ -1,0 +1,78 @@
+#pragma once
+// Node: the running daemon. Builds the services of every core, lends itself to the control server, reloads
+// and drains.
+//
+//   constructed --open()--> listening --start()--> running --drain()--> drained --stop()--> stopped
+//
+// open, start and stop run on the supervisor's thread; status, reload and drain are coroutines of core 0.
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/core_services.hpp"
+#include "daemon/inherited.hpp"
+#include "daemon/listeners.hpp"
+#include "daemon/log_sink.hpp"
+#include "daemon/sandbox.hpp"
+#include "village/control/config.hpp"
+#include "village/control/server.hpp"
+#include "village/net/runtime.hpp"
+
+namespace village::daemon {
+
+class Node {
+ public:
+  Node(control::Config config, LogSink& log);
+  ~Node();
+
+  /// open binds or adopts the listeners and builds the services. Returns a sentence for the operator; empty =
+  /// fine.
+  std::string open(const std::vector<InheritedSocket>& inherited);
+  /// start confines the process's files, starts the threads and serves.
+  void start();
+  /// confine gives up the system calls that are no longer needed; when every core turns.
+  void confine();
+  /// failed tells that a core could not serve a listener (which was logged); known when every core turns.
+  bool failed() const { return failed_.load(); }
+  /// announce makes the node ready (`/readyz`).
+  void announce();
+
+  std::size_t cores() const { return runtime_.cores(); }
+  net::Runtime& runtime() { return runtime_; }
+  const control::Config& config() const { return config_; }
+  /// listening lists every address, as printed at start.
+  std::vector<std::string> listening() const;
+
+  net::Task<control::NodeStatus> status();
+  /// reload reads the configuration file again. Returns the keys whose change needs a restart. Errors:
+  /// bad_argument (the file has errors, which were logged; nothing changed), denied (a file that the sandbox
+  /// hides), busy.
+  net::Task<std::vector<std::string>> reload();
+  /// drain stops accepting, waits for what runs until `deadline`, then ends it.
+  asio::awaitable<void> drain(Instant deadline);
+  void stop();
+
+ private:
+  enum class State { starting, ready, draining };
+
+  control::ControlHooks hooks();
+  void serve(std::size_t core);
+  Result<control::Config> read_changed_config();
+  asio::awaitable<void> apply();
+
+  control::Config started_;  ///< what the process was started with: restart keys are told from it
+  control::Config config_;   ///< what is in force
+  LogSink& log_;
+  net::Runtime runtime_;
+  Sandbox sandbox_;
+  std::vector<OpenListener> listeners_;
+  std::vector<std::unique_ptr<CoreServices>> services_;
+  std::unique_ptr<control::ControlServer> control_;
+  std::atomic<State> state_{State::starting};
+  std::atomic<bool> failed_{false};
+  Instant started_at_;
+  bool reloading_ = false;
+};
+
+}  // namespace village::daemon

@@ -1,0 +1,147 @@
+#include "service/tunnel_way_in.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "village/crypto/aead.hpp"
+#include "village/htx/suite.hpp"
+#include "village/net/deadline.hpp"
+#include "village/wire/cbor.hpp"
+
+namespace village::service {
+namespace {
+
+constexpr std::size_t flight_bytes_max = 4'096;  // of one side, padding of outer none included
+
+// Context of the TLS exporter: DET-CBOR({"l2": "betanet/htx/1.2.0"}). Source: decisions/htx, prologue.
+Result<htx::ExporterKey> exporter_key(const net::TlsStream& tls) {
+  const auto context = wire::encode_cbor(
+      wire::CborValue::map({{wire::CborValue::text("l2"), wire::CborValue::text("betanet/htx/1.2.0")}}));
+  if (!context) return context.error();
+  htx::ExporterKey key;
+  VG_TRY_VOID(tls.exporter("betanet/1.2/inner", *context, key));
+  return key;
+}
+
+// The Noise messages, either side. Gives the bytes that came behind the last one, and the round trip.
+net::Task<Bytes> exchange(net::Core& core, net::Stream& stream, htx::Handshake& handshake, Duration& rtt) {
+  std::optional<Instant> asked;
+  ByteArray<flight_bytes_max> in;
+  ByteArray<flight_bytes_max> out;
+  std::size_t filled = 0;
+  for (;;) {
+    while (const auto size = handshake.poll_transmit(out)) {
+      const auto sent = co_await stream.write_all(ByteView{out}.first(size));
+      if (!sent) co_return sent.error();
+      asked = core.clock().now();
+    }
+    if (handshake.done()) break;
+    if (filled == in.size()) co_return fail(Errc::limit_exceeded);
+    const auto read = co_await stream.read_some(ByteSpan{in}.subspan(filled));
+    if (!read) co_return read.error();
+    if (*read == 0) co_return fail(Errc::end_of_stream);
+    filled += *read;
+    if (asked && rtt == Duration{0}) rtt = core.clock().now() - *asked;
+    const auto used = handshake.receive(ByteView{in}.first(filled));
+    if (!used) co_return used.error();
+    filled -= *used;
+    std::memmove(in.data(), in.data() + *used, filled);
+  }
+  co_return to_bytes(ByteView{in}.first(filled));
+}
+
+// Place of the access ticket: with outer tls the WebSocket upgrade that carries it will run here, between TLS
+// and Noise (decisions/htx, way in). Until then TLS is followed by Noise directly.
+net::Task<void> pass_ticket(net::TlsStream&) { co_return ok(); }
+
+bool is_spoken(htx::Suite suite) {
+  const auto* info = htx::suite_info(suite);
+  return info != nullptr && htx::is_supported(suite) && !info->psk;  // no configuration gives a shared secret
+}
+
+bool is_fast(htx::Suite suite, bool aes_is_fast) {
+  return aes_is_fast || htx::suite_info(suite)->algorithm == crypto::AeadAlgorithm::chacha20_poly1305;
+}
+
+net::Task<WayIn> noise_as_client(net::Core& core, net::StreamPtr stream, htx::ExporterKey exporter,
+                                 std::shared_ptr<const crypto::Ed25519KeyPair> identity, TunnelPeer peer) {
+  VG_CO_TRY(suite, choose_suite(peer.suites, crypto::aes_is_fast()));
+  VG_CO_TRY(handshake, htx::Handshake::initiator(*identity, peer.key, suite, exporter, {}, core.random()));
+  Duration rtt{0};
+  auto early = co_await exchange(core, *stream, handshake, rtt);
+  if (!early) {
+    const auto code = early.error().code;
+    const bool hung_up = code == Errc::end_of_stream || code == Errc::reset || code == Errc::truncated;
+    co_return hung_up ? Error{Errc::auth_failed} : early.error();
+  }
+  WayIn entered{std::move(stream), handshake.finish(), std::move(*early), rtt};
+  co_return entered;
+}
+
+}  // namespace
+
+Result<htx::Suite> choose_suite(const std::vector<htx::Suite>& offered, bool aes_is_fast) {
+  const auto first = std::find_if(offered.begin(), offered.end(), is_spoken);
+  if (first == offered.end()) return fail(Errc::unsupported);
+  const auto fast = std::find_if(first, offered.end(), [aes_is_fast](htx::Suite suite) {
+    return is_spoken(suite) && is_fast(suite, aes_is_fast);
+  });
+  return fast == offered.end() ? *first : *fast;
+}
+
+net::Task<WayIn> enter_as_server(net::Core& core, net::StreamPtr socket, ServerWayIn settings,
+                                 Instant deadline, WayInStep& step) {
+  htx::ExporterKey exporter{};
+  if (settings.tls) {
+    step = WayInStep::tls;
+    auto tls = co_await net::TlsStream::accept(core, std::move(socket), settings.tls, deadline);
+    if (!tls) co_return tls.error();
+    step = WayInStep::ticket;
+    const auto passed = co_await net::with_deadline(core, pass_ticket(**tls), deadline);
+    if (!passed) co_return passed.error();
+    VG_CO_TRY(key, exporter_key(**tls));
+    exporter = key;
+    socket = std::move(*tls);
+  }
+  step = WayInStep::noise;
+  auto handshake =
+      htx::Handshake::responder(*settings.identity, std::move(settings.suites), exporter, {}, core.random());
+  Duration rtt{0};
+  auto early = co_await net::with_deadline(core, exchange(core, *socket, handshake, rtt), deadline);
+  if (!early) co_return early.error();
+  WayIn entered{std::move(socket), handshake.finish(), std::move(*early), rtt};
+  co_return entered;
+}
+
+net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer,
+                                 std::shared_ptr<net::TlsClientContext> tls,
+                                 std::shared_ptr<const crypto::Ed25519KeyPair> identity, TunnelPeer peer,
+                                 Instant deadline) {
+  auto dialed = co_await dialer.dial(*peer.address, deadline);
+  if (!dialed) co_return dialed.error();
+  net::StreamPtr stream = std::move(*dialed);
+  htx::ExporterKey exporter{};
+  if (peer.outer == Outer::tls) {
+    const auto name = to_text(peer.address->host);
+    net::TlsServerName server;
+    if (std::holds_alternative<DomainName>(peer.address->host)) server.sni = name;
+    server.trust.pin = peer.pin;
+    server.trust.name = name;
+    auto secured = co_await net::TlsStream::connect(core, std::move(stream), std::move(tls),
+                                                    std::move(server), deadline);
+    if (!secured) co_return secured.error();
+    const auto passed = co_await net::with_deadline(core, pass_ticket(**secured), deadline);
+    if (!passed) co_return passed.error();
+    VG_CO_TRY(key, exporter_key(**secured));
+    exporter = key;
+    stream = std::move(*secured);
+  }
+  auto entered = co_await net::with_deadline(
+      core, noise_as_client(core, std::move(stream), exporter, std::move(identity), std::move(peer)),
+      deadline);
+  co_return entered;
+}
+
+}  // namespace village::service

@@ -1,0 +1,53 @@
+#pragma once
+// The way into an HTX session: what happens on a fresh connection until frames may flow.
+//
+//   tls (outer tls only) -> ticket (nothing yet) -> noise -> session
+//
+// Both ends fail without a word: the connection is closed, and the reason is counted on this side only.
+#include <memory>
+
+#include "village/base/bytes.hpp"
+#include "village/htx/handshake.hpp"
+#include "village/net/core.hpp"
+#include "village/net/tcp.hpp"
+#include "village/net/tls.hpp"
+#include "village/service/tunnel_options.hpp"
+
+namespace village::service {
+
+enum class WayInStep : std::uint8_t { tls, ticket, noise };
+
+/// WayIn is what comes out: the stream below the frames, the keys, bytes that followed the handshake, and the
+/// time from one of our Noise messages to its answer.
+struct WayIn {
+  net::StreamPtr stream;
+  htx::SessionKeys keys;
+  Bytes early;
+  Duration rtt{0};
+};
+
+/// ServerWayIn is the responder's part; `tls` is null with outer none.
+struct ServerWayIn {
+  std::shared_ptr<const crypto::Ed25519KeyPair> identity;
+  std::shared_ptr<net::TlsServerContext> tls;
+  std::vector<htx::Suite> suites;
+};
+/// enter_as_server takes an accepted connection through the steps; `step` tells how far it came. Errors:
+/// timed_out at `deadline`, however slowly bytes trickle; auth_failed, malformed, version, those of
+/// TlsStream::accept.
+net::Task<WayIn> enter_as_server(net::Core& core, net::StreamPtr socket, ServerWayIn settings,
+                                 Instant deadline, WayInStep& step);
+
+/// enter_as_client dials `peer` and goes through the steps. Errors: those of TcpDialer and
+/// TlsStream::connect; auth_failed when the peer hangs up in the handshake (wrong key, or we are not on its
+/// list); timed_out.
+net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer,
+                                 std::shared_ptr<net::TlsClientContext> tls,
+                                 std::shared_ptr<const crypto::Ed25519KeyPair> identity, TunnelPeer peer,
+                                 Instant deadline);
+
+/// choose_suite takes the first suite whose AEAD this CPU does fast, else the first; suites this build cannot
+/// speak are passed over. Errors: unsupported if none is left.
+Result<htx::Suite> choose_suite(const std::vector<htx::Suite>& offered, bool aes_is_fast);
+
+}  // namespace village::service

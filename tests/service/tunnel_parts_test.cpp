@@ -1,0 +1,147 @@
+// The small parts of the tunnel, alone.
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "service/receive_queue.hpp"
+#include "service/signal.hpp"
+#include "service/tunnel_peer.hpp"
+#include "service/tunnel_way_in.hpp"
+#include "tunnel_world.hpp"
+#include "village/service/exit_policy.hpp"
+
+namespace village::test {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace service;
+
+TEST(ReceiveQueue, GivesBackWhatWasPutInWhateverThePieces) {
+  SeededRandom random{7};
+  for (int round = 0; round < 10; ++round) {
+    ReceiveQueue queue;
+    std::deque<std::byte> model;
+    for (int step = 0; step < 200; ++step) {
+      const auto data = pattern(random.below(40'000), random.next());
+      queue.append(data);
+      model.insert(model.end(), data.begin(), data.end());
+      Bytes out(random.below(60'000) + 1);
+      const auto taken = queue.take(out);
+      ASSERT_EQ(taken, std::min(out.size(), model.size()));
+      ASSERT_TRUE(std::equal(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(taken), model.begin()));
+      model.erase(model.begin(), model.begin() + static_cast<std::ptrdiff_t>(taken));
+      ASSERT_EQ(queue.size(), model.size());
+      ASSERT_EQ(queue.empty(), model.empty());
+    }
+  }
+}
+
+TEST(Signal, WakesItsWaiter) {
+  net::Runtime runtime{1};
+  runtime.start();
+  const bool woken = runtime.call(0, [](net::Core& core) -> boost::asio::awaitable<bool> {
+    Signal signal;
+    bool condition = false;
+    net::Nursery other{core};
+    other.spawn([&]() -> asio_void {
+      condition = true;
+      signal.notify();
+      EXPECT_FALSE(signal.waiting());
+      co_return;
+    });
+    while (!condition) {
+      const auto result = co_await signal.wait();
+      if (!result) co_return false;
+    }
+    co_await other.join();
+    co_return true;
+  });
+  EXPECT_TRUE(woken);
+}
+
+TEST(Signal, EndsWhenTheWaiterIsCancelled) {
+  net::Runtime runtime{1};
+  runtime.start();
+  runtime.call(0, [](net::Core& core) -> asio_void {
+    Signal signal;
+    Errc first{}, second{};
+    net::Nursery waiter{core};
+    waiter.spawn([&]() -> asio_void {
+      const auto a = co_await signal.wait();
+      first = code_of(a);
+      const auto b = co_await signal.wait();  // cancellation sticks
+      second = code_of(b);
+    });
+    EXPECT_TRUE(signal.waiting());
+    waiter.cancel();
+    co_await waiter.join();
+    EXPECT_EQ(first, Errc::cancelled);
+    EXPECT_EQ(second, Errc::cancelled);
+    EXPECT_FALSE(signal.waiting());
+    signal.notify();
+  });
+}
+
+TEST(Signal, MayBeWokenAndCancelledAtOnce) {
+  net::Runtime runtime{1};
+  runtime.start();
+  runtime.call(0, [](net::Core& core) -> asio_void {
+    for (int i = 0; i < 2; ++i) {
+      auto signal = std::make_unique<Signal>();
+      net::Nursery waiter{core};
+      waiter.spawn([&]() -> asio_void { (void)co_await signal->wait(); });
+      if (i == 0) signal->notify();
+      waiter.cancel();
+      if (i == 1) signal->notify();
+      signal.reset();  // the resumption is on its way and needs the signal no more
+      co_await waiter.join();
+    }
+  });
+}
+
+TEST(Backoff, IsFullJitterUnderADoublingCap) {
+  SeededRandom random{3};
+  for (unsigned failures = 1; failures < 80; ++failures) {
+    const auto cap = std::min<Duration>(120s, 500ms * (std::int64_t{1} << std::min(failures - 1, 20U)));
+    Duration most{0};
+    for (int i = 0; i < 200; ++i) {
+      const auto pause = backoff(failures, 500ms, 120s, random);
+      ASSERT_GE(pause, Duration{0});
+      ASSERT_LE(pause, cap);
+      most = std::max(most, pause);
+    }
+    EXPECT_GT(most, cap * 8 / 10) << failures;
+  }
+}
+
+TEST(ChooseSuite, TakesTheFirstThatTheCpuDoesFast) {
+  using htx::Suite;
+  const auto choose = [](std::vector<Suite> offered, bool aes) { return choose_suite(offered, aes); };
+  EXPECT_EQ(*choose({Suite::xk_aesgcm_sha256, Suite::xk_chacha_sha256}, true), Suite::xk_aesgcm_sha256);
+  EXPECT_EQ(*choose({Suite::xk_aesgcm_sha256, Suite::xk_chacha_sha256}, false), Suite::xk_chacha_sha256);
+  EXPECT_EQ(*choose({Suite::xk_chacha_sha256, Suite::xk_aesgcm_sha256}, true), Suite::xk_chacha_sha256);
+  EXPECT_EQ(*choose({Suite::xk_aesgcm_sha256}, false), Suite::xk_aesgcm_sha256);
+  EXPECT_EQ(code_of(choose({}, true)), Errc::unsupported);
+  EXPECT_EQ(code_of(choose({Suite::xkpsk3_chacha_sha256, static_cast<Suite>(99)}, true)), Errc::unsupported);
+}
+
+TEST(ExitPolicy, AllowsWhatTheOperatorAllowed) {
+  const net::Ip outside{Ipv4Address{std::byte{93}, std::byte{184}, std::byte{216}, std::byte{34}}};
+  const net::Ip inside{Ipv4Address{std::byte{10}, std::byte{1}, std::byte{2}, std::byte{3}}};
+  const auto loopback = net::loopback_v6().ip;
+  Ipv6Address mapped{};  // ::ffff:127.0.0.1
+  mapped[10] = mapped[11] = std::byte{0xFF};
+  mapped[12] = std::byte{127};
+  mapped[15] = std::byte{1};
+  const auto off = make_exit_policy({false, true});
+  const auto on = make_exit_policy({true, false});
+  const auto all = make_exit_policy({true, true});
+  for (const auto& ip : {outside, inside, loopback, net::Ip{mapped}}) {
+    EXPECT_FALSE(off(ip));
+    EXPECT_TRUE(all(ip));
+    EXPECT_EQ(on(ip), ip == outside);
+  }
+}
+
+}  // namespace
+}  // namespace village::test
