@@ -115,6 +115,7 @@ Shape<std::optional<T>> nullable(Shape<T> one) {
   Shape<std::optional<T>> shape;
   shape.schema = inner->schema;
   if (shape.schema.contains("type")) shape.schema["type"] = Json::array({shape.schema["type"], "null"});
+  if (shape.schema.contains("enum")) shape.schema["enum"].push_back(nullptr);
   shape.read = [inner](std::optional<T>& out, const Json& value, const Mark& mark, Reading& reading) {
     out.reset();
     if (value.is_null()) return true;
