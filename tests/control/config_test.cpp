@@ -356,7 +356,7 @@ TEST(ConfigDescriptors, EnoughDescriptorsChangeNothing) {
 }
 
 TEST(ConfigDescriptors, LimitsThatWereNotSetShrinkToFit) {
-  for (const rlim_t allowed : {1'024, 4'096, 20'000}) {
+  for (const rlim_t allowed : {rlim_t{1'024}, rlim_t{4'096}, rlim_t{20'000}}) {
     const auto fitted = fit(gateway_only, allowed);
     EXPECT_THAT(fitted.errors, IsEmpty());
     EXPECT_LT(fitted.config.proxy.connections_max, 20'000U);
