@@ -90,6 +90,7 @@ Shape<T> scalar(std::string expects, Json schema, std::function<std::optional<T>
                 std::function<Json(const T&)> write) {
   Shape<T> shape;
   shape.schema = std::move(schema);
+  shape.schema["x-form"] = expects;
   shape.read = [expects, read](T& out, const Json& value, const Mark& mark, Reading& reading) {
     if (value.is_discarded()) return false;
     Hint hint;
