@@ -197,6 +197,12 @@ TEST(Listener, ConnectionsAboveTheLimitAreClosed) {
 }
 
 TEST(Listener, SurvivesRunningOutOfDescriptors) {
+#if defined(__clang__)
+#if __has_feature(undefined_behavior_sanitizer)
+  // clang's vptr check asks the kernel by a pipe whether memory is readable; without descriptors it errs.
+  GTEST_SKIP() << "clang's UBSan needs descriptors of its own";
+#endif
+#endif
   OneCore one;
   auto listener = Listener::bind_tcp(loopback_v4(), 1);
   ASSERT_TRUE(listener.has_value());
