@@ -76,6 +76,13 @@ boost::asio::awaitable<Error> TunnelContext::run_link(std::shared_ptr<TunnelLink
   net::Nursery serving{core};
   TunnelLink::Hooks hooks;
   hooks.on_stream = [this, &serving, raw = link.get()](std::unique_ptr<TunnelStream> stream) {
+    // A stream that is opened and reset at once leaves its dial behind, so what counts is what is still
+    // served.
+    if (serving.live() >= options->session.peer_streams_max) {
+      tunnel_metrics::stream_served(tunnel_metrics::outcome_of(Error{Errc::busy}));
+      stream->refuse(htx::Status::general_failure, htx::Code::policy_rejected);
+      return;
+    }
     const auto* from = peer(raw->facts().key);
     const bool may_exit = from != nullptr && from->allow_inbound;
     serving.spawn([this, may_exit, shared = std::shared_ptr<TunnelStream>{std::move(stream)}] {

@@ -1,5 +1,8 @@
 // The tunnel against peers that break rules, networks that damage and cut, and crowds.
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <future>
@@ -175,6 +178,50 @@ TEST(TunnelExit, TakesAHeaderByteByByte) {
 }
 
 // --- handshakes
+
+/// SilentTarget is a port whose queue of connections is full: the kernel answers no further one.
+class SilentTarget {
+ public:
+  SilentTarget() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const raw = reinterpret_cast<sockaddr*>(&address);
+    VG_CHECK(::bind(listener_, raw, size) == 0 && ::listen(listener_, 0) == 0);
+    VG_CHECK(::getsockname(listener_, raw, &size) == 0);
+    port_ = ntohs(address.sin_port);
+    for (int& filler : fillers_) {
+      filler = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+      (void)::connect(filler, raw, size);
+    }
+  }
+  SilentTarget(const SilentTarget&) = delete;
+  SilentTarget& operator=(const SilentTarget&) = delete;
+  ~SilentTarget() {
+    for (const int filler : fillers_) ::close(filler);
+    ::close(listener_);
+  }
+  Target target() const { return parse_target("127.0.0.1:" + std::to_string(port_)).value(); }
+
+ private:
+  int listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
+  std::uint16_t port_ = 0;
+  std::array<int, 4> fillers_{};
+};
+
+TEST(TunnelExit, CountsTheDialsOfStreamsThatWereReset) {
+  TunnelWorld world;
+  auto [entry, exit] =
+      world.pair(Outer::none, [](Node&, Node& at) { at.options->session.peer_streams_max = 4; });
+  const SilentTarget silent;
+  const auto echo = world.echo();
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(dial_error(world, entry, "exit", silent.target(), 30ms).code, Errc::timed_out);
+  }
+  // All four streams are reset; their dials go on at the exit, and there is no room beside them.
+  EXPECT_NE(dial_error(world, entry, "exit", echo, 5s).code, Errc::internal);
+}
 
 TEST(TunnelWayIn, SurvivesABitFlipInEachHandshakeMessage) {
   TunnelWorld world;
