@@ -102,21 +102,25 @@ int allow_plain(scmp_filter_ctx filter, std::string_view call) {
   return seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
 }
 
+/// allow_if adds a call that is allowed when its argument `index` compares so.
+int allow_if(scmp_filter_ctx filter, int call, unsigned index, scmp_compare compare, scmp_datum_t a,
+             scmp_datum_t b = 0) {
+  const scmp_arg_cmp argument{index, compare, a, b};
+  return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &argument);
+}
+
 /// allow_checked adds the calls whose arguments matter: IP and Unix sockets only, no executable memory, of
 /// ioctl only what the event loop uses.
 int allow_checked(scmp_filter_ctx filter) {
   int failed = 0;
-  for (const int family : {AF_INET, AF_INET6, AF_UNIX}) {
-    failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                               SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family)));
+  for (const auto family : std::to_array<scmp_datum_t>({AF_INET, AF_INET6, AF_UNIX})) {
+    failed |= allow_if(filter, SCMP_SYS(socket), 0, SCMP_CMP_EQ, family);
   }
-  for (const unsigned long request :
-       {static_cast<unsigned long>(FIONBIO), static_cast<unsigned long>(FIONREAD),
-        static_cast<unsigned long>(TCGETS)}) {
-    failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, request));
+  for (const auto request : std::to_array<scmp_datum_t>({FIONBIO, FIONREAD, TCGETS})) {
+    failed |= allow_if(filter, SCMP_SYS(ioctl), 1, SCMP_CMP_EQ, request);
   }
   for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
-    failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    failed |= allow_if(filter, call, 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
   }
   return failed;
 }

@@ -56,7 +56,8 @@ class Leaks(unittest.TestCase):
             print(f"{node.folder.name}: {CYCLES} cycles, descriptors {files} -> {after}, "
                   f"RSS {memory} -> {memory + grown} KiB", flush=True)
             # A leak of one connection's state (about 1 KiB) in each cycle would show.
-            self.assertLess(grown, max(1024, CYCLES // 2))
+            if os.environ.get("VILLAGED_SANITIZED") != "yes":  # a sanitizer keeps freed memory for a while
+                self.assertLess(grown, max(1024, CYCLES // 2))
 
 
 if __name__ == "__main__":
