@@ -6,7 +6,8 @@ namespace village::bench {
 namespace {
 
 std::uint64_t send_round(JoinedSessions& pair, const std::vector<htx::StreamId>& streams, ByteView message) {
-  for (const auto stream : streams) must(pair.client().send(stream, message, false) == message.size(), "no room");
+  for (const auto stream : streams)
+    must(pair.client().send(stream, message, false) == message.size(), "no room");
   return pair.pump();
 }
 
@@ -29,10 +30,13 @@ void run_alloc(const Options&, Report& report) {
   const auto after = allocations();
   const auto count = static_cast<double>(after.count - before.count);
   const std::string note = "whole run: handshake, two sessions, 10 streams, 1,000 messages, both ends";
-  report.row("htx.alloc", "peak_MB", {{"value", static_cast<double>(after.live_bytes_peak - before.live_bytes) * 1e-6}}, note);
+  report.row("htx.alloc", "peak_MB",
+             {{"value", static_cast<double>(after.live_bytes_peak - before.live_bytes) * 1e-6}}, note);
   report.row("htx.alloc", "allocations", {{"value", count}}, note);
-  report.row("htx.alloc", "deallocations", {{"value", static_cast<double>(after.frees - before.frees)}}, note);
-  report.row("htx.alloc", "mean_allocation_bytes", {{"value", static_cast<double>(after.bytes - before.bytes) / count}}, note);
+  report.row("htx.alloc", "deallocations", {{"value", static_cast<double>(after.frees - before.frees)}},
+             note);
+  report.row("htx.alloc", "mean_allocation_bytes",
+             {{"value", static_cast<double>(after.bytes - before.bytes) / count}}, note);
 
   JoinedSessions pair{htx::Suite::xk_aesgcm_sha256, {}};
   std::vector<htx::StreamId> streams;
@@ -45,9 +49,11 @@ void run_alloc(const Options&, Report& report) {
   const auto steady_s = static_cast<double>(now_ns() - steady_start) * 1e-9;
   const auto steady = static_cast<double>(allocations().count - steady_before);
   const auto frames = static_cast<double>(pair.client().statistics().frames_out - frames_before);
-  report.row("htx.alloc", "allocs_per_s_steady", {{"value", steady / steady_s}}, "10,000 messages after warm-up");
-  report.at_most("htx.alloc", "allocs_per_frame_steady", steady / frames, "allocations/frame", 0,
-                 "counted at malloc over " + std::to_string(static_cast<long>(frames)) + " frames sent and received");
+  report.row("htx.alloc", "allocs_per_s_steady", {{"value", steady / steady_s}},
+             "10,000 messages after warm-up");
+  report.at_most(
+      "htx.alloc", "allocs_per_frame_steady", steady / frames, "allocations/frame", 0,
+      "counted at malloc over " + std::to_string(static_cast<long>(frames)) + " frames sent and received");
   keep(start);
 }
 

@@ -29,8 +29,8 @@ class JoinedSessions {
   htx::Session& server() { return server_; }
   /// open opens a stream from the client and makes it known to the server.
   htx::StreamId open();
-  /// pump moves everything from client to server and the credit back, until neither has more to say. Returns the
-  /// number of stream bytes that arrived; each slice is shown to `on_data` and consumed.
+  /// pump moves everything from client to server and the credit back, until neither has more to say. Returns
+  /// the number of stream bytes that arrived; each slice is shown to `on_data` and consumed.
   std::uint64_t pump(const OnData& on_data = {});
 
  private:

@@ -1,5 +1,6 @@
-// htx.frame_ops: what one frame costs, in batches of 256 so that the clock does not count. Published operations include
-// the AEAD; they are measured on frames of 1 KiB of data. The checks measure the parts without it.
+// htx.frame_ops: what one frame costs, in batches of 256 so that the clock does not count. Published
+// operations include the AEAD; they are measured on frames of 1 KiB of data. The checks measure the parts
+// without it.
 #include <deque>
 
 #include "bench_htx.hpp"
@@ -13,7 +14,8 @@ namespace {
 
 constexpr std::size_t batch = 256;
 
-/// timed runs `body` (a batch of 256 operations) `rounds` times and returns the distribution of ns per operation x 100.
+/// timed runs `body` (a batch of 256 operations) `rounds` times and returns the distribution of ns per
+/// operation x 100.
 template <class Body>
 LatencyHistogram timed(std::uint64_t rounds, Body body) {
   LatencyHistogram histogram;
@@ -53,7 +55,8 @@ void frames_with_aead(const Options& options, Report& report) {
     const auto end = now_ns();
     must(got.has_value() && *got == used, "frames refused");
     while (const auto event = pair.server().poll_event()) {
-      if (const auto* data = std::get_if<htx::StreamData>(&*event)) pair.server().consume(stream, data->data.size(), now);
+      if (const auto* data = std::get_if<htx::StreamData>(&*event))
+        pair.server().consume(stream, data->data.size(), now);
     }
     pair.pump();
     encode.record((middle - start) * 100 / (batch / 2));
@@ -68,7 +71,8 @@ void headers(const Options& options, Report& report) {
   std::vector<htx::FrameHeader> parsed(batch);
   SeededRandom random{5};
   for (auto& header : parsed) {
-    header = {static_cast<std::uint32_t>(23 + random.below(16000)), htx::FrameType::stream, static_cast<std::uint32_t>(random.u64()), 0};
+    header = {static_cast<std::uint32_t>(23 + random.below(16000)), htx::FrameType::stream,
+              static_cast<std::uint32_t>(random.u64()), 0};
   }
   const auto rounds = options.scaled(20'000, 2'000);
   const auto encode = timed(rounds, [&] {
@@ -79,8 +83,10 @@ void headers(const Options& options, Report& report) {
     for (std::size_t i = 0; i < batch; ++i) parsed[i] = htx::decode_header(raw[i]);
     keep(parsed[0]);
   });
-  report.at_most("htx.frame_ops", "header_encode_ns", encode.mean() / 100, "ns", 5, "mean over batches of 256");
-  report.at_most("htx.frame_ops", "header_decode_ns", decode.mean() / 100, "ns", 5, "mean over batches of 256");
+  report.at_most("htx.frame_ops", "header_encode_ns", encode.mean() / 100, "ns", 5,
+                 "mean over batches of 256");
+  report.at_most("htx.frame_ops", "header_decode_ns", decode.mean() / 100, "ns", 5,
+                 "mean over batches of 256");
 }
 
 /// stream_mux: choose the next of `count` streams that all have data and credit, and account for a chunk.
@@ -91,7 +97,8 @@ LatencyHistogram mux_decision(std::size_t count, std::uint64_t rounds) {
   htx::Scheduler scheduler{chunk};
   std::deque<htx::Stream> streams;
   for (std::size_t i = 0; i < count; ++i) {
-    auto& stream = streams.emplace_back(static_cast<htx::StreamId>(2 * i + 3), htx::Priority::interactive, now);
+    auto& stream =
+        streams.emplace_back(static_cast<htx::StreamId>(2 * i + 3), htx::Priority::interactive, now);
     must(stream.credit.add(1 << 30), "credit");
     stream.queue.push(data, chunk);
     scheduler.place(stream);
@@ -117,7 +124,8 @@ LatencyHistogram window_update(std::uint64_t rounds) {
   const auto histogram = timed(rounds, [&] {
     for (std::size_t i = 0; i < batch; ++i) {
       must(stream.receive(chunk) && connection.receive(chunk), "window");
-      granted += stream.consume(chunk, now, Duration{0}, 32768) + connection.consume(chunk, now, Duration{0}, 65536);
+      granted +=
+          stream.consume(chunk, now, Duration{0}, 32768) + connection.consume(chunk, now, Duration{0}, 65536);
       keep(granted);
     }
   });
@@ -133,10 +141,12 @@ void run_frame_ops(const Options& options, Report& report) {
   const auto rounds = options.scaled(20'000, 2'000);
   const auto mux = mux_decision(32, rounds);
   row(report, "stream_mux", mux, "choose among 32 backlogged streams and account for a chunk, without AEAD");
-  report.at_most("htx.frame_ops", "mux_decision_ns", mux.mean() / 100, "ns", 60, "mean over batches of 256, 32 backlogged streams");
+  report.at_most("htx.frame_ops", "mux_decision_ns", mux.mean() / 100, "ns", 60,
+                 "mean over batches of 256, 32 backlogged streams");
   const auto update = window_update(rounds);
   row(report, "window_update", update, "account for a consumed 16 KiB chunk on stream and connection");
-  report.at_most("htx.frame_ops", "window_update_ns", update.mean() / 100, "ns", 30, "mean over batches of 256");
+  report.at_most("htx.frame_ops", "window_update_ns", update.mean() / 100, "ns", 30,
+                 "mean over batches of 256");
 }
 
 }  // namespace village::bench

@@ -8,7 +8,8 @@ std::pair<htx::SessionKeys, htx::SessionKeys> shake(htx::Suite suite, RandomSour
   const auto dialer_identity = crypto::Ed25519KeyPair::generate(random);
   const auto server_identity = crypto::Ed25519KeyPair::generate(random);
   const htx::ExporterKey exporter{};
-  auto client = htx::Handshake::initiator(dialer_identity, server_identity.public_key, suite, exporter, {}, random);
+  auto client =
+      htx::Handshake::initiator(dialer_identity, server_identity.public_key, suite, exporter, {}, random);
   must(client.has_value(), "handshake does not start");
   auto server = htx::Handshake::responder(server_identity, {suite}, exporter, {}, random);
   ByteArray<8192> wire;

@@ -1,11 +1,13 @@
-// htx.multi_stream: n streams of one session with 1 MB messages each, in memory, one thread. The published table gains
-// from many threads; here one core does all the work, so the honest figure is that more streams cost nothing.
+// htx.multi_stream: n streams of one session with 1 MB messages each, in memory, one thread. The published
+// table gains from many threads; here one core does all the work, so the honest figure is that more streams
+// cost nothing.
 #include "bench_htx.hpp"
 
 namespace village::bench {
 namespace {
 
-double total_bytes_per_s(JoinedSessions& pair, const std::vector<htx::StreamId>& streams, std::uint64_t bytes_each) {
+double total_bytes_per_s(JoinedSessions& pair, const std::vector<htx::StreamId>& streams,
+                         std::uint64_t bytes_each) {
   Bytes message(1'000'000);
   SeededRandom{3}.fill(message);
   std::vector<std::uint64_t> sent(streams.size(), 0);
@@ -46,14 +48,17 @@ void run_multi_stream(const Options& options, Report& report) {
                {{"total_MB_per_s", rate * 1e-6},
                 {"per_stream_MB_per_s", rate * 1e-6 / static_cast<double>(count)},
                 {"efficiency_pct", 100.0 * rate / (one * static_cast<double>(count))}},
-               "in memory, one core for all streams: efficiency as published would need a core for each stream; total over "
-               "one stream's total is " + std::to_string(rate / one));
+               "in memory, one core for all streams: efficiency as published would need a core for each "
+               "stream; total over "
+               "one stream's total is " +
+                   std::to_string(rate / one));
   }
   JoinedSessions single{htx::Suite::xk_aesgcm_sha256, {}}, many{htx::Suite::xk_aesgcm_sha256, {}};
   const auto one_stream = open_many(single, 1);
   const auto streams = open_many(many, 32);
-  const auto outcome = paired(options.quick ? 5 : 9, [&] { return total_bytes_per_s(many, streams, bytes / 32); },
-                              [&] { return total_bytes_per_s(single, one_stream, bytes); });
+  const auto outcome = paired(
+      options.quick ? 5 : 9, [&] { return total_bytes_per_s(many, streams, bytes / 32); },
+      [&] { return total_bytes_per_s(single, one_stream, bytes); });
   report.at_least("htx.multi_stream", "streams_32_vs_1", outcome.ratio.median, "ratio", 0.95,
                   "total rate of 32 streams over that of one, in memory, one core; " + outcome.text());
 }

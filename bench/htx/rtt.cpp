@@ -1,5 +1,6 @@
-// htx.rtt: 1 KB out and 1 KB back over one stream, two threads, loopback TCP, outer none, AES-256-GCM. Each side drives its
-// session straight over a blocking socket; the same exchange without a session is the raw figure.
+// htx.rtt: 1 KB out and 1 KB back over one stream, two threads, loopback TCP, outer none, AES-256-GCM. Each
+// side drives its session straight over a blocking socket; the same exchange without a session is the raw
+// figure.
 #include <thread>
 
 #include "bench_htx.hpp"
@@ -17,7 +18,10 @@ Instant now() { return Instant{Duration{static_cast<std::int64_t>(now_ns())}}; }
 class Driver {
  public:
   Driver(htx::Role role, htx::SessionKeys keys, Socket socket)
-      : socket_{std::move(socket)}, session_{role, std::move(keys), {}, random_, now()}, in_(256 * 1024), out_(256 * 1024) {}
+      : socket_{std::move(socket)},
+        session_{role, std::move(keys), {}, random_, now()},
+        in_(256 * 1024),
+        out_(256 * 1024) {}
   htx::Session& session() { return session_; }
   void flush() {
     while (const auto size = session_.poll_transmit(out_, now())) socket_.write_all(out_.data(), size);
@@ -35,7 +39,8 @@ class Driver {
         session_.consume(data->stream, data->data.size(), now());
       }
     }
-    std::copy(in_.begin() + static_cast<std::ptrdiff_t>(*used), in_.begin() + static_cast<std::ptrdiff_t>(held_), in_.begin());
+    std::copy(in_.begin() + static_cast<std::ptrdiff_t>(*used),
+              in_.begin() + static_cast<std::ptrdiff_t>(held_), in_.begin());
     held_ -= *used;
     return true;
   }
@@ -55,7 +60,9 @@ LatencyHistogram htx_rounds(std::uint64_t rounds) {
   auto [client_keys, server_keys] = shake(htx::Suite::xk_aesgcm_sha256, random);
   std::thread server{[&listener = listener, keys = std::move(server_keys)]() mutable {
     Driver driver{htx::Role::server, std::move(keys), accept_tcp(listener)};
-    const auto echo = [&driver](htx::StreamId stream, ByteView data) { driver.session().send(stream, data, false); };
+    const auto echo = [&driver](htx::StreamId stream, ByteView data) {
+      driver.session().send(stream, data, false);
+    };
     driver.flush();
     while (driver.read(echo)) driver.flush();
   }};
@@ -73,9 +80,11 @@ LatencyHistogram htx_rounds(std::uint64_t rounds) {
       std::size_t back = 0;
       while (back < message_bytes) {
         must(driver.read([&](htx::StreamId, ByteView data) {
-          must(std::equal(data.begin(), data.end(), message.begin() + static_cast<std::ptrdiff_t>(back)), "echo differs");
+          must(std::equal(data.begin(), data.end(), message.begin() + static_cast<std::ptrdiff_t>(back)),
+               "echo differs");
           back += data.size();
-        }), "connection ended");
+        }),
+             "connection ended");
       }
       if (i >= rounds / 10) histogram.record(now_ns() - start);
     }
@@ -90,7 +99,8 @@ LatencyHistogram raw_rounds(std::uint64_t rounds) {
   std::thread server{[&listener = listener] {
     const auto socket = accept_tcp(listener);
     Bytes buffer(message_bytes);
-    while (const auto got = socket.read_some(buffer.data(), buffer.size())) socket.write_all(buffer.data(), got);
+    while (const auto got = socket.read_some(buffer.data(), buffer.size()))
+      socket.write_all(buffer.data(), got);
   }};
   LatencyHistogram histogram;
   {
@@ -112,18 +122,23 @@ LatencyHistogram raw_rounds(std::uint64_t rounds) {
 void run_rtt(const Options& options, Report& report) {
   const auto rounds = options.scaled(60'000, 6'000);
   const auto histogram = htx_rounds(rounds);
-  const std::pair<const char*, double> points[] = {{"p50", 50},     {"p75", 75},       {"p90", 90},        {"p95", 95},
-                                                   {"p99", 99},     {"p99.9", 99.9},   {"p99.99", 99.99}};
+  const std::pair<const char*, double> points[] = {
+      {"p50", 50}, {"p75", 75}, {"p90", 90}, {"p95", 95}, {"p99", 99}, {"p99.9", 99.9}, {"p99.99", 99.99}};
   for (const auto& [name, percent] : points) {
     report.row("htx.rtt", name, {{"latency_us", static_cast<double>(histogram.percentile(percent)) * 1e-3}},
-               "1 KB there and back, loopback TCP, outer none, AES-256-GCM, sessions over blocking sockets, two threads; the "
+               "1 KB there and back, loopback TCP, outer none, AES-256-GCM, sessions over blocking sockets, "
+               "two threads; the "
                "published figures are below what a loopback round trip takes here");
   }
-  const auto median_us = [&](const LatencyHistogram& h) { return static_cast<double>(h.percentile(50)) * 1e-3; };
-  const auto outcome = paired(options.quick ? 3 : 9, [&] { return median_us(htx_rounds(rounds / 10)); },
-                              [&] { return median_us(raw_rounds(rounds / 10)); });
-  report.shown("htx.rtt", "p50_vs_raw_socket", outcome.ratio.median, "ratio",
-               "p50 of the same exchange without a session, blocking sockets, two threads; " + outcome.text());
+  const auto median_us = [&](const LatencyHistogram& h) {
+    return static_cast<double>(h.percentile(50)) * 1e-3;
+  };
+  const auto outcome = paired(
+      options.quick ? 3 : 9, [&] { return median_us(htx_rounds(rounds / 10)); },
+      [&] { return median_us(raw_rounds(rounds / 10)); });
+  report.shown(
+      "htx.rtt", "p50_vs_raw_socket", outcome.ratio.median, "ratio",
+      "p50 of the same exchange without a session, blocking sockets, two threads; " + outcome.text());
 }
 
 }  // namespace village::bench

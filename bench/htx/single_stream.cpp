@@ -1,5 +1,5 @@
-// htx.single_stream: one stream, messages of growing size, in memory: send on one session, frames opened by the other.
-// The check memory_16k_vs_raw_aead sets it against the same bytes through EVP alone.
+// htx.single_stream: one stream, messages of growing size, in memory: send on one session, frames opened by
+// the other. The check memory_16k_vs_raw_aead sets it against the same bytes through EVP alone.
 #include <openssl/evp.h>
 
 #include <array>
@@ -16,7 +16,8 @@ struct Rate {
   LatencyHistogram latency_ns;
 };
 
-/// stream_messages sends `count` messages of `size` bytes one after the other and waits for each at the other end.
+/// stream_messages sends `count` messages of `size` bytes one after the other and waits for each at the other
+/// end.
 Rate stream_messages(JoinedSessions& pair, htx::StreamId stream, std::size_t size, std::uint64_t count) {
   Bytes message(size);
   SeededRandom{size}.fill(message);
@@ -41,8 +42,8 @@ Rate stream_messages(JoinedSessions& pair, htx::StreamId stream, std::size_t siz
   return rate;
 }
 
-/// raw_aead seals and opens blocks of 16,384 bytes in place: one context per direction, key set once, per block a new
-/// IV, 10 bytes of AAD and the tag.
+/// raw_aead seals and opens blocks of 16,384 bytes in place: one context per direction, key set once, per
+/// block a new IV, 10 bytes of AAD and the tag.
 double raw_aead(const EVP_CIPHER* cipher, std::uint64_t blocks) {
   constexpr int size = 16384;
   const std::array<unsigned char, 32> key{7};
@@ -75,7 +76,8 @@ double raw_aead(const EVP_CIPHER* cipher, std::uint64_t blocks) {
   return static_cast<double>(blocks) * size * 1e9 / taken;
 }
 
-void check_against_raw(const Options& options, Report& report, const std::string& name, htx::Suite suite, const EVP_CIPHER* cipher) {
+void check_against_raw(const Options& options, Report& report, const std::string& name, htx::Suite suite,
+                       const EVP_CIPHER* cipher) {
   JoinedSessions pair{suite, {}};
   const auto stream = pair.open();
   const auto blocks = options.scaled(20'000, 2'000);
@@ -83,8 +85,10 @@ void check_against_raw(const Options& options, Report& report, const std::string
   const auto raw = [&] { return raw_aead(cipher, blocks); };
   const auto outcome = paired(options.quick ? 5 : 11, ours, raw);
   report.at_least("htx.single_stream", name, outcome.ratio.median, "ratio", 0.85,
-                  "seal + open + codec of one stream in memory, 16 KiB messages, over EVP seal + open of 16,384-byte blocks, one "
-                  "thread; " + outcome.text());
+                  "seal + open + codec of one stream in memory, 16 KiB messages, over EVP seal + open of "
+                  "16,384-byte blocks, one "
+                  "thread; " +
+                      outcome.text());
 }
 
 }  // namespace
@@ -101,10 +105,13 @@ void run_single_stream(const Options& options, Report& report) {
                 {"messages_per_s", rate.bytes_per_s / static_cast<double>(size)},
                 {"latency_us", static_cast<double>(rate.latency_ns.percentile(50)) * 1e-3}},
                "in memory, AES-256-GCM, seal and open on one thread, MB = 1e6; " +
-                   std::to_string(rate.bytes_per_s / static_cast<double>(1 << 30)) + " GiB/s; latency is the median");
+                   std::to_string(rate.bytes_per_s / static_cast<double>(1 << 30)) +
+                   " GiB/s; latency is the median");
   }
-  check_against_raw(options, report, "memory_16k_vs_raw_aead", htx::Suite::xk_aesgcm_sha256, EVP_aes_256_gcm());
-  check_against_raw(options, report, "memory_16k_vs_raw_aead_chacha", htx::Suite::xk_chacha_sha256, EVP_chacha20_poly1305());
+  check_against_raw(options, report, "memory_16k_vs_raw_aead", htx::Suite::xk_aesgcm_sha256,
+                    EVP_aes_256_gcm());
+  check_against_raw(options, report, "memory_16k_vs_raw_aead_chacha", htx::Suite::xk_chacha_sha256,
+                    EVP_chacha20_poly1305());
 }
 
 }  // namespace village::bench

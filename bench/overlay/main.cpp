@@ -1,4 +1,5 @@
-// overlay.kpi: rows of systems that are built, taken from the whole daemon; and the resident memory of an idle node.
+// overlay.kpi: rows of systems that are built, taken from the whole daemon; and the resident memory of an
+// idle node.
 #include <chrono>
 #include <thread>
 
@@ -18,7 +19,8 @@ void idle_memory(const Options& options, Report& report) {
   const auto mb = [](std::uint64_t bytes) { return static_cast<double>(bytes) * 1e-6; };
   const double worse = std::max(mb(nodes.exit_resident_bytes()), mb(nodes.entry_resident_bytes()));
   report.at_most("overlay.kpi", "idle_rss_mb", worse, "MB", 40,
-                 "resident memory of the larger of an idle exit and an idle entry, outer tls, one thread for each CPU, seconds "
+                 "resident memory of the larger of an idle exit and an idle entry, outer tls, one thread for "
+                 "each CPU, seconds "
                  "after the start");
 }
 

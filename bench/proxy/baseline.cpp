@@ -1,5 +1,6 @@
-// Direct TCP, in the published shapes: echo server with an 8 KiB buffer, fresh connections, both directions counted.
-// The published program ran client and server on one thread of one laptop; here they are two threads of one process.
+// Direct TCP, in the published shapes: echo server with an 8 KiB buffer, fresh connections, both directions
+// counted. The published program ran client and server on one thread of one laptop; here they are two threads
+// of one process.
 #include <algorithm>
 #include <thread>
 #include <vector>
@@ -13,7 +14,8 @@ namespace {
 
 constexpr std::size_t mib = 1 << 20;
 
-/// exchange writes `out` and reads the same number of bytes back, at once in both directions; checks the echo.
+/// exchange writes `out` and reads the same number of bytes back, at once in both directions; checks the
+/// echo.
 void exchange(const Socket& socket, const std::vector<char>& out) {
   std::thread writer{[&] { socket.write_all(out.data(), out.size()); }};
   std::vector<char> back(out.size());
@@ -77,15 +79,20 @@ void run_baseline(const Options& options, Report& report) {
     const auto note = "direct TCP, " + congestion + ", client and echo server are threads of one process";
     std::vector<double> rates;
     for (int i = 0; i < 5; ++i) rates.push_back(throughput_gbit_per_s(10, tcp));
-    report.row("proxy.baseline", "throughput_Gbps" + suffix, {{"value", spread(rates).median}},
-               note + "; 10 fresh connections x 1 MiB out and back, both directions counted, 8 KiB echo buffer");
-    report.row("proxy.baseline", "p95_ms" + suffix, {{"value", latency_p95_ms(options.scaled(1000, 100), tcp)}},
+    report.row(
+        "proxy.baseline", "throughput_Gbps" + suffix, {{"value", spread(rates).median}},
+        note + "; 10 fresh connections x 1 MiB out and back, both directions counted, 8 KiB echo buffer");
+    report.row("proxy.baseline", "p95_ms" + suffix,
+               {{"value", latency_p95_ms(options.scaled(1000, 100), tcp)}},
                note + "; 4 bytes out and back on a fresh connection");
     report.row("proxy.baseline", "connections_per_s" + suffix,
-               {{"value", connections_per_s(options.scaled(5000, 500), congestion)}}, note + "; connect, 4-byte echo, close");
+               {{"value", connections_per_s(options.scaled(5000, 500), congestion)}},
+               note + "; connect, 4-byte echo, close");
     report.row("proxy.baseline", "large_transfer_MB_per_s" + suffix,
                {{"value", large_transfer_mib_per_s(options.scaled(400, 100), congestion)}},
-               note + "; MiB/s, one connection, 1 MiB blocks out and back, both directions counted, 64 KiB echo buffer");
+               note +
+                   "; MiB/s, one connection, 1 MiB blocks out and back, both directions counted, 64 KiB echo "
+                   "buffer");
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// EchoServer: one thread, epoll, blocking sends: the plainest server that the published shapes can be run against.
+// EchoServer: one thread, epoll, blocking sends: the plainest server that the published shapes can be run
+// against.
 #include <cstddef>
 #include <cstdint>
 #include <thread>

@@ -1,4 +1,5 @@
-// Tables proxy.baseline and proxy.stress: direct TCP on loopback in the published shapes, and the relay check.
+// Tables proxy.baseline and proxy.stress: direct TCP on loopback in the published shapes, and the relay
+// check.
 #include "bench_proxy.hpp"
 
 int main(int argc, char** argv) {

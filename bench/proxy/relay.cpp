@@ -1,7 +1,7 @@
-// The check socks5_htx_relay_vs_raw_pipeline: a download that enters villaged by SOCKS5, crosses an HTX session (outer
-// none, AES-256-GCM) and leaves by the exit, against a relay of the benchmark's own that does the least such a path can
-// do: read, seal in 16 KiB blocks, write; read, open, write. Four processes on either side (source, two hops, client),
-// the same congestion control, buffers of 256 KiB.
+// The check socks5_htx_relay_vs_raw_pipeline: a download that enters villaged by SOCKS5, crosses an HTX
+// session (outer none, AES-256-GCM) and leaves by the exit, against a relay of the benchmark's own that does
+// the least such a path can do: read, seal in 16 KiB blocks, write; read, open, write. Four processes on
+// either side (source, two hops, client), the same congestion control, buffers of 256 KiB.
 #include <openssl/evp.h>
 
 #include <array>
@@ -26,7 +26,8 @@ class RawAead {
  public:
   explicit RawAead(bool sealing) : sealing_{sealing}, context_{EVP_CIPHER_CTX_new()} {
     const std::array<unsigned char, 32> key{1, 2, 3};
-    must(EVP_CipherInit_ex(context_, EVP_aes_256_gcm(), nullptr, key.data(), nullptr, sealing) == 1, "EVP init");
+    must(EVP_CipherInit_ex(context_, EVP_aes_256_gcm(), nullptr, key.data(), nullptr, sealing) == 1,
+         "EVP init");
   }
   RawAead(const RawAead&) = delete;
   RawAead& operator=(const RawAead&) = delete;
@@ -52,7 +53,8 @@ class RawAead {
 /// seal_hop copies `from` to `to` as `u32 size | sealed block` until the end of the stream.
 void seal_hop(const Socket& from, const Socket& to) {
   RawAead aead{true};
-  std::vector<unsigned char> in(buffer_bytes), out(buffer_bytes + (buffer_bytes / block_bytes) * (head_bytes + tag_bytes));
+  std::vector<unsigned char> in(buffer_bytes),
+      out(buffer_bytes + (buffer_bytes / block_bytes) * (head_bytes + tag_bytes));
   while (const auto got = from.read_some(in.data(), in.size())) {
     std::size_t used = 0;
     for (std::size_t at = 0; at < got; at += block_bytes) {
@@ -107,7 +109,8 @@ class Source {
         }
         client.shut_write();
         client.read_some(block.data(), 1);
-        for (std::size_t i = 0; i < block.size(); ++i) block[i] = static_cast<unsigned char>(i * 7 + (i >> 8));
+        for (std::size_t i = 0; i < block.size(); ++i)
+          block[i] = static_cast<unsigned char>(i * 7 + (i >> 8));
       }
     });
   }
@@ -176,9 +179,11 @@ void run_relay(const Options& options, Report& report) {
   const auto theirs = [&] { return download(dial_tcp(raw.port(), tcp), bytes); };
   const auto direct = [&] { return download(dial_tcp(source.port(), tcp), bytes); };
   const auto against_raw = paired(options.quick ? 5 : 9, ours, theirs);
-  report.at_least("proxy.baseline", "socks5_htx_relay_vs_raw_pipeline", against_raw.ratio.median, "ratio", 0.6,
-                  "download of " + std::to_string(bytes >> 20) + " MiB by SOCKS5 -> HTX none AES-256-GCM -> direct over own " +
-                      "read/seal/open/write relay, 4 processes each, cubic, 256 KiB buffers; " + against_raw.text());
+  report.at_least(
+      "proxy.baseline", "socks5_htx_relay_vs_raw_pipeline", against_raw.ratio.median, "ratio", 0.6,
+      "download of " + std::to_string(bytes >> 20) +
+          " MiB by SOCKS5 -> HTX none AES-256-GCM -> direct over own " +
+          "read/seal/open/write relay, 4 processes each, cubic, 256 KiB buffers; " + against_raw.text());
   const auto against_direct = paired(5, ours, direct);
   report.shown("proxy.baseline", "socks5_htx_relay_vs_direct", against_direct.ratio.median, "ratio",
                "same download over one direct TCP connection, cubic; " + against_direct.text());

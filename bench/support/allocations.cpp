@@ -46,7 +46,9 @@ void reset_peak() { peak.store(live.load()); }
 extern "C" {
 
 void* malloc(std::size_t size) { return village::bench::taken(__libc_malloc(size), size); }
-void* calloc(std::size_t n, std::size_t size) { return village::bench::taken(__libc_calloc(n, size), n * size); }
+void* calloc(std::size_t n, std::size_t size) {
+  return village::bench::taken(__libc_calloc(n, size), n * size);
+}
 void* realloc(void* memory, std::size_t size) {
   village::bench::given_back(memory);
   return village::bench::taken(__libc_realloc(memory, size), size);

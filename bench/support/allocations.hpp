@@ -6,10 +6,10 @@
 namespace village::bench {
 
 struct Allocations {
-  std::uint64_t count = 0;        ///< calls that returned memory
+  std::uint64_t count = 0;  ///< calls that returned memory
   std::uint64_t frees = 0;
-  std::uint64_t bytes = 0;        ///< requested, in all
-  std::int64_t live_bytes = 0;    ///< usable size of what is out now
+  std::uint64_t bytes = 0;      ///< requested, in all
+  std::int64_t live_bytes = 0;  ///< usable size of what is out now
   std::int64_t live_bytes_peak = 0;
 };
 

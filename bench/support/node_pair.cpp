@@ -29,7 +29,8 @@ std::string output_of(const std::string& command) {
 
 /// init makes a node in `folder` and returns its public key.
 std::string init(const std::string& villaged, const std::string& folder, const std::string& role) {
-  const auto text = output_of(villaged + " init --json --name " + role + " --role " + role + " --dir " + folder + "/" + role);
+  const auto text = output_of(villaged + " init --json --name " + role + " --role " + role + " --dir " +
+                              folder + "/" + role);
   const std::string mark = "\"key\": \"";
   const auto at = text.find(mark);
   must(at != std::string::npos, "villaged init prints no key");
@@ -46,7 +47,8 @@ std::uint16_t free_port() { return listen_tcp({""}).second; }
 
 std::string common(const NodePair::Shape& shape) {
   return R"("node": {"name": "bench", "identity": "identity.key", "state_dir": "state"}, "log": {"level": "warn"},
- "net": {"cores": )" + std::to_string(shape.cores) + R"(, "congestion": ")" + shape.congestion + R"("},
+ "net": {"cores": )" +
+         std::to_string(shape.cores) + R"(, "congestion": ")" + shape.congestion + R"("},
  "control": {"listen": null},)";
 }
 
@@ -84,20 +86,27 @@ NodePair::NodePair(const std::string& villaged, const Shape& shape) {
   const auto entry_key = init(villaged, folder_, "entry");
   const auto htx_port = std::to_string(free_port());
   socks_port_ = free_port();
-  const std::string certificate = shape.outer == "tls" ? R"(, "certificate": "certificate.pem", "key": "certificate.key")" : "";
-  const std::string pin = shape.outer == "tls" ? R"(, "pin": ")" + output_of(villaged + " peer invite 127.0.0.1:1 --config " +
-                                                                             folder_ + "/exit/villaged.json 2>/dev/null | "
-                                                                             "sed 's/.*pin=//;s/&.*//' | tr -d '\\n'") + "\""
-                                               : "";
+  const std::string certificate =
+      shape.outer == "tls" ? R"(, "certificate": "certificate.pem", "key": "certificate.key")" : "";
+  const std::string pin = shape.outer == "tls"
+                              ? R"(, "pin": ")" +
+                                    output_of(villaged + " peer invite 127.0.0.1:1 --config " + folder_ +
+                                              "/exit/villaged.json 2>/dev/null | "
+                                              "sed 's/.*pin=//;s/&.*//' | tr -d '\\n'") +
+                                    "\""
+                              : "";
   write(folder_ + "/exit/villaged.json",
-        "{" + common(shape) + R"("htx": {"listen": [{"address": "127.0.0.1:)" + htx_port + R"(", "outer": ")" + shape.outer +
-            "\"" + certificate + R"(}], "peers": [{"name": "entry", "key": ")" + entry_key +
+        "{" + common(shape) + R"("htx": {"listen": [{"address": "127.0.0.1:)" + htx_port +
+            R"(", "outer": ")" + shape.outer + "\"" + certificate +
+            R"(}], "peers": [{"name": "entry", "key": ")" + entry_key +
             R"(", "inbound": true}], "exit": {"enabled": true, "allow_private": true}}})");
   write(folder_ + "/entry/villaged.json",
-        "{" + common(shape) + R"("htx": {"peers": [{"name": "exit", "key": ")" + exit_key + R"(", "address": "127.0.0.1:)" +
-            htx_port + R"(", "outer": ")" + shape.outer + "\"" + pin + R"(, "suites": )" + shape.suites +
-            R"(}]}, "proxy": {"inbounds": [{"name": "local", "listen": "127.0.0.1:)" + std::to_string(socks_port_) +
-            R"("}], "outbounds": [{"name": "exit", "type": "htx", "peer": "exit"}], "default": "exit"}})");
+        "{" + common(shape) + R"("htx": {"peers": [{"name": "exit", "key": ")" + exit_key +
+            R"(", "address": "127.0.0.1:)" + htx_port + R"(", "outer": ")" + shape.outer + "\"" + pin +
+            R"(, "suites": )" + shape.suites +
+            R"(}]}, "proxy": {"inbounds": [{"name": "local", "listen": "127.0.0.1:)" +
+            std::to_string(socks_port_) +
+            R"("}], "outbounds": [{"name": "exit", "kind": "htx", "peer": "exit"}], "default": "exit"}})");
   exit_.emplace(Child::spawn({villaged, "run", "--config", folder_ + "/exit/villaged.json"}));
   entry_.emplace(Child::spawn({villaged, "run", "--config", folder_ + "/entry/villaged.json"}));
   wait_for(static_cast<std::uint16_t>(std::stoi(htx_port)));

@@ -11,10 +11,10 @@ namespace village::bench {
 class NodePair {
  public:
   struct Shape {
-    std::string outer = "none";        ///< none or tls
+    std::string outer = "none";  ///< none or tls
     std::string congestion = "cubic";
-    unsigned cores = 1;                ///< of each node
-    std::string suites = "[4]";        ///< JSON list; 4 = AES-256-GCM, 1 = ChaCha20-Poly1305
+    unsigned cores = 1;          ///< of each node
+    std::string suites = "[4]";  ///< JSON list; 4 = AES-256-GCM, 1 = ChaCha20-Poly1305
   };
   /// Starts both and waits until a stream passes; ends the program with a message if they do not come up.
   NodePair(const std::string& villaged, const Shape& shape);

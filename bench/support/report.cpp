@@ -64,37 +64,39 @@ Report::~Report() {
               joined(rows_).c_str(), joined(checks_).c_str());
 }
 
-void Report::row(const std::string& table, const std::string& key, std::map<std::string, double> measured, std::string note) {
+void Report::row(const std::string& table, const std::string& key, std::map<std::string, double> measured,
+                 std::string note) {
   std::string figures;
   for (const auto& [column, value] : measured) {
     figures += (figures.empty() ? "" : ", ") + quoted(column) + ": " + number(value);
   }
-  rows_.push_back("{\"table\": " + quoted(table) + ", \"key\": " + quoted(key) + ", \"measured\": {" + figures +
-                  "}, \"not_run\": null, \"note\": " + quoted(note) + "}");
+  rows_.push_back("{\"table\": " + quoted(table) + ", \"key\": " + quoted(key) + ", \"measured\": {" +
+                  figures + "}, \"not_run\": null, \"note\": " + quoted(note) + "}");
   std::fprintf(stderr, "  %s/%s  %s\n", table.c_str(), key.c_str(), figures.c_str());
 }
 
 void Report::not_run(const std::string& table, const std::string& key, std::string why) {
-  rows_.push_back("{\"table\": " + quoted(table) + ", \"key\": " + quoted(key) + ", \"measured\": {}, \"not_run\": " +
-                  quoted(why) + ", \"note\": \"\"}");
+  rows_.push_back("{\"table\": " + quoted(table) + ", \"key\": " + quoted(key) +
+                  ", \"measured\": {}, \"not_run\": " + quoted(why) + ", \"note\": \"\"}");
 }
 
 void Report::check(const std::string& table, const std::string& name, double value, const std::string& unit,
                    const std::string& target, bool holds, const std::string& how) {
-  checks_.push_back("{\"table\": " + quoted(table) + ", \"name\": " + quoted(name) + ", \"value\": " + number(value) +
-                    ", \"unit\": " + quoted(unit) + ", \"target\": " + quoted(target) +
+  checks_.push_back("{\"table\": " + quoted(table) + ", \"name\": " + quoted(name) + ", \"value\": " +
+                    number(value) + ", \"unit\": " + quoted(unit) + ", \"target\": " + quoted(target) +
                     ", \"holds\": " + (holds ? "true" : "false") + ", \"how\": " + quoted(how) + "}");
-  std::fprintf(stderr, "  %s check %s = %s %s (target %s) %s\n", table.c_str(), name.c_str(), number(value).c_str(),
-               unit.c_str(), target.empty() ? "none" : target.c_str(), holds ? "" : "MISSED");
+  std::fprintf(stderr, "  %s check %s = %s %s (target %s) %s\n", table.c_str(), name.c_str(),
+               number(value).c_str(), unit.c_str(), target.empty() ? "none" : target.c_str(),
+               holds ? "" : "MISSED");
 }
 
-void Report::at_least(const std::string& table, const std::string& name, double value, const std::string& unit, double target,
-                      const std::string& how) {
+void Report::at_least(const std::string& table, const std::string& name, double value,
+                      const std::string& unit, double target, const std::string& how) {
   check(table, name, value, unit, ">=" + number(target), value >= target, how);
 }
 
-void Report::at_most(const std::string& table, const std::string& name, double value, const std::string& unit, double target,
-                     const std::string& how) {
+void Report::at_most(const std::string& table, const std::string& name, double value, const std::string& unit,
+                     double target, const std::string& how) {
   check(table, name, value, unit, "<=" + number(target), value <= target, how);
 }
 
@@ -117,8 +119,8 @@ Spread spread(std::vector<double> figures) {
 
 std::string Paired::text() const {
   char text[120];
-  std::snprintf(text, sizeof text, "ratio %.3f, quartiles %.3f..%.3f of %zu interleaved pairs", ratio.median, ratio.low,
-                ratio.high, pairs);
+  std::snprintf(text, sizeof text, "ratio %.3f, quartiles %.3f..%.3f of %zu interleaved pairs", ratio.median,
+                ratio.low, ratio.high, pairs);
   return text;
 }
 

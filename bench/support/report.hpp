@@ -28,15 +28,18 @@ class Report {
   Report& operator=(const Report&) = delete;
   ~Report();
   /// row states what was measured for `key` of `table`, by the column names of published-tables.json.
-  void row(const std::string& table, const std::string& key, std::map<std::string, double> measured, std::string note = {});
+  void row(const std::string& table, const std::string& key, std::map<std::string, double> measured,
+           std::string note = {});
   void not_run(const std::string& table, const std::string& key, std::string why);
-  /// check states a figure with its target, as at_least or at_most; `how` is one line: what was run against what.
-  void at_least(const std::string& table, const std::string& name, double value, const std::string& unit, double target,
-                const std::string& how);
-  void at_most(const std::string& table, const std::string& name, double value, const std::string& unit, double target,
-               const std::string& how);
+  /// check states a figure with its target, as at_least or at_most; `how` is one line: what was run against
+  /// what.
+  void at_least(const std::string& table, const std::string& name, double value, const std::string& unit,
+                double target, const std::string& how);
+  void at_most(const std::string& table, const std::string& name, double value, const std::string& unit,
+               double target, const std::string& how);
   /// shown is a figure without a target.
-  void shown(const std::string& table, const std::string& name, double value, const std::string& unit, const std::string& how);
+  void shown(const std::string& table, const std::string& name, double value, const std::string& unit,
+             const std::string& how);
 
  private:
   void check(const std::string& table, const std::string& name, double value, const std::string& unit,
@@ -47,8 +50,9 @@ class Report {
 
 /// now_ns is the monotonic clock.
 inline std::uint64_t now_ns() {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count());
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                        std::chrono::steady_clock::now().time_since_epoch())
+                                        .count());
 }
 
 /// keep makes the compiler believe that `value` is used.
@@ -63,17 +67,20 @@ struct Spread {
 };
 Spread spread(std::vector<double> figures);
 
-/// Paired is the outcome of interleaved runs of two subjects: median rates and the spread of the ratio a / b of each pair.
+/// Paired is the outcome of interleaved runs of two subjects: median rates and the spread of the ratio a / b
+/// of each pair.
 struct Paired {
   double a = 0, b = 0;
   Spread ratio;
   std::string text() const;  ///< "ratio 0.93 (0.91..0.95 quartiles of 9 pairs)"
   std::size_t pairs = 0;
 };
-/// paired runs a, b, a, b, ... `pairs` times after one warm-up of each. Each call returns a rate (more is better).
+/// paired runs a, b, a, b, ... `pairs` times after one warm-up of each. Each call returns a rate (more is
+/// better).
 Paired paired(std::size_t pairs, const std::function<double()>& a, const std::function<double()>& b);
 
-/// must ends the program with a message if a benchmark's own result is wrong: a figure of wrong work is worth nothing.
+/// must ends the program with a message if a benchmark's own result is wrong: a figure of wrong work is worth
+/// nothing.
 void must(bool right, const char* what);
 
 }  // namespace village::bench

@@ -26,9 +26,8 @@ namespace {
 void prepare(int fd, const TcpOptions& options) {
   const int one = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (!options.congestion.empty() &&
-      setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, options.congestion.data(),
-                 static_cast<socklen_t>(options.congestion.size())) != 0) {
+  if (!options.congestion.empty() && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, options.congestion.data(),
+                                                static_cast<socklen_t>(options.congestion.size())) != 0) {
     give_up("congestion control");
   }
 }
@@ -86,7 +85,8 @@ std::pair<Socket, std::uint16_t> listen_tcp(const TcpOptions& options) {
   prepare(socket.fd(), options);
   auto address = loopback(0);
   socklen_t size = sizeof address;
-  if (::bind(socket.fd(), reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(socket.fd(), 4096) != 0 ||
+  if (::bind(socket.fd(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      ::listen(socket.fd(), 4096) != 0 ||
       ::getsockname(socket.fd(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     give_up("listen");
   }
@@ -105,7 +105,8 @@ Socket dial_tcp(std::uint16_t port, const TcpOptions& options) {
   Socket socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   prepare(socket.fd(), options);
   const auto address = loopback(port);
-  if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) give_up("connect");
+  if (::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    give_up("connect");
   return socket;
 }
 
@@ -115,7 +116,15 @@ Socket dial_socks5(std::uint16_t proxy, std::uint16_t port, const TcpOptions& op
   socket.write_all(hello, sizeof hello);
   unsigned char answer[10];
   socket.read_all(answer, 2);
-  const unsigned char request[] = {5, 1, 0, 1, 127, 0, 0, 1, static_cast<unsigned char>(port >> 8),
+  const unsigned char request[] = {5,
+                                   1,
+                                   0,
+                                   1,
+                                   127,
+                                   0,
+                                   0,
+                                   1,
+                                   static_cast<unsigned char>(port >> 8),
                                    static_cast<unsigned char>(port & 255)};
   socket.write_all(request, sizeof request);
   socket.read_all(answer, sizeof answer);

@@ -11,7 +11,8 @@
 
 namespace village::bench {
 
-/// Socket owns a descriptor. All calls end the program with a message on failure: a benchmark has no use for less.
+/// Socket owns a descriptor. All calls end the program with a message on failure: a benchmark has no use for
+/// less.
 class Socket {
  public:
   explicit Socket(int fd = -1) : fd_{fd} {}

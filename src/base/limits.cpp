@@ -18,8 +18,9 @@ bool declare(const Row* first, std::size_t count) {
 
 std::vector<Row> all() {
   auto list = rows();
-  std::sort(list.begin(), list.end(),
-            [](const Row& a, const Row& b) { return std::tie(a.module, a.name) < std::tie(b.module, b.name); });
+  std::sort(list.begin(), list.end(), [](const Row& a, const Row& b) {
+    return std::tie(a.module, a.name) < std::tie(b.module, b.name);
+  });
   return list;
 }
 

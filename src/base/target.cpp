@@ -68,8 +68,10 @@ Result<Host> parse_host(std::string_view text) {
 
 std::string to_text(const Host& host) {
   char text[INET6_ADDRSTRLEN];
-  if (const auto* v4 = std::get_if<Ipv4Address>(&host)) return inet_ntop(AF_INET, v4->data(), text, sizeof text);
-  if (const auto* v6 = std::get_if<Ipv6Address>(&host)) return inet_ntop(AF_INET6, v6->data(), text, sizeof text);
+  if (const auto* v4 = std::get_if<Ipv4Address>(&host))
+    return inet_ntop(AF_INET, v4->data(), text, sizeof text);
+  if (const auto* v6 = std::get_if<Ipv6Address>(&host))
+    return inet_ntop(AF_INET6, v6->data(), text, sizeof text);
   return std::get<DomainName>(host).text();
 }
 
@@ -105,19 +107,22 @@ bool is_public(const Ipv4Address& address) {
 }
 
 bool is_public(const Ipv6Address& address) {
-  if (starts_with(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96)) return is_public(tail4(address, 12));
-  if (starts_with(address, {0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0}, 96)) return is_public(tail4(address, 12));
-  if (starts_with(address, {0x20, 0x02}, 16)) return is_public(tail4(address, 2));            // 6to4
-  if (starts_with(address, {0x20, 0x01, 0x0d, 0xb8}, 32)) return false;                       // documentation
-  if (starts_with(address, {0x3f, 0xff, 0x00}, 20)) return false;                                   // documentation, RFC 9637
-  if (starts_with(address, {0x20, 0x01, 0x00}, 23)) return false;                             // protocol assignments
-  return starts_with(address, {0x20}, 3);                                                     // global unicast 2000::/3
+  if (starts_with(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96))
+    return is_public(tail4(address, 12));
+  if (starts_with(address, {0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0}, 96))
+    return is_public(tail4(address, 12));
+  if (starts_with(address, {0x20, 0x02}, 16)) return is_public(tail4(address, 2));  // 6to4
+  if (starts_with(address, {0x20, 0x01, 0x0d, 0xb8}, 32)) return false;             // documentation
+  if (starts_with(address, {0x3f, 0xff, 0x00}, 20)) return false;                   // documentation, RFC 9637
+  if (starts_with(address, {0x20, 0x01, 0x00}, 23)) return false;                   // protocol assignments
+  return starts_with(address, {0x20}, 3);                                           // global unicast 2000::/3
 }
 
 bool is_loopback(const Ipv4Address& address) { return std::to_integer<unsigned>(address[0]) == 127; }
 
 bool is_loopback(const Ipv6Address& address) {
-  if (starts_with(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96)) return is_loopback(tail4(address, 12));
+  if (starts_with(address, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96))
+    return is_loopback(tail4(address, 12));
   Ipv6Address one{};
   one[15] = std::byte{1};
   return address == one;

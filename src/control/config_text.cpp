@@ -94,29 +94,14 @@ std::string man(std::string_view text) {
   return out;
 }
 
-std::string type_text(const Json& schema) {
-  if (is_object_list(schema)) return "list of objects";
-  if (schema.contains("items")) return "list, each " + type_text(schema.at("items"));
-  if (schema.contains("enum")) {
-    auto words = std::string{"one of "};
-    for (const auto& word : schema.at("enum")) words += (words.size() > 7 ? ", " : "") + inline_json(word);
-    return words;
-  }
-  if (schema.contains("anyOf")) {
-    std::string types;
-    for (const auto& each : schema.at("anyOf")) {
-      if (each.contains("const")) continue;
-      types += (types.empty() ? "" : " or ") + type_text(each);
-    }
-    return types;
-  }
-  if (!schema.contains("type")) return "value";
-  const auto& type = schema.at("type");
-  auto text = type.is_array() ? type.at(0).get<std::string>() + " or null" : type.get<std::string>();
-  if (schema.contains("minimum")) {
-    text += ", " + inline_json(schema.at("minimum")) + " to " + inline_json(schema.at("maximum"));
-  }
-  return text;
+/// form_text says in words what a value looks like.
+std::string form_text(const Json& schema) {
+  if (is_object_list(schema)) return "a list of objects";
+  if (schema.contains("items")) return "a list, each " + form_text(schema.at("items"));
+  if (schema.contains("anyOf") && !schema.contains("x-form"))
+    return form_text(schema.at("anyOf").back());                              // empty_or
+  const bool none = schema.contains("type") && schema.at("type").is_array();  // nullable
+  return schema.value("x-form", "a text") + (none ? ", or null" : "");
 }
 
 void manual_members(std::string& page, const std::string& prefix, const Json& schema) {
@@ -129,7 +114,7 @@ void manual_members(std::string& page, const std::string& prefix, const Json& sc
       continue;
     }
     page += ".TP\n.B " + man(name) + "\n" + man(key_schema.at("description").get<std::string>()) + "\n" +
-            man("Type: " + type_text(key_schema) + ".") + "\n";
+            man("Form: " + form_text(key_schema) + ".") + "\n";
     if (key_schema.contains("default")) {
       page += man("Default: " + inline_json(key_schema.at("default")) + ".") + "\n";
     } else if (key != "$schema") {

@@ -63,8 +63,8 @@ struct Shape {
       changes;
 };
 
-/// shared keeps a shape for the functions of the one around it. They are copied often, so they hold it by reference count:
-/// by value each level of nesting would multiply the copies (430 MB for the whole table).
+/// shared keeps a shape for the functions of the one around it. They are copied often, so they hold it by
+/// reference count: by value each level of nesting would multiply the copies (430 MB for the whole table).
 template <class T>
 std::shared_ptr<const Shape<T>> shared(Shape<T> shape) {
   return std::make_shared<const Shape<T>>(std::move(shape));
@@ -90,6 +90,7 @@ Shape<T> scalar(std::string expects, Json schema, std::function<std::optional<T>
                 std::function<Json(const T&)> write) {
   Shape<T> shape;
   shape.schema = std::move(schema);
+  shape.schema["x-form"] = expects;
   shape.read = [expects, read](T& out, const Json& value, const Mark& mark, Reading& reading) {
     if (value.is_discarded()) return false;
     Hint hint;
@@ -115,6 +116,7 @@ Shape<std::optional<T>> nullable(Shape<T> one) {
   Shape<std::optional<T>> shape;
   shape.schema = inner->schema;
   if (shape.schema.contains("type")) shape.schema["type"] = Json::array({shape.schema["type"], "null"});
+  if (shape.schema.contains("enum")) shape.schema["enum"].push_back(nullptr);
   shape.read = [inner](std::optional<T>& out, const Json& value, const Mark& mark, Reading& reading) {
     out.reset();
     if (value.is_null()) return true;
@@ -133,8 +135,7 @@ Shape<std::optional<T>> nullable(Shape<T> one) {
 /// list reads an array of between `least` and `most` entries. On reload, lists of equal length are compared
 /// entry by entry.
 template <class T>
-Shape<std::vector<T>> list(Shape<T> one, std::size_t least = 0,
-                           std::size_t most = limits::list_entries_max) {
+Shape<std::vector<T>> list(Shape<T> one, std::size_t least = 0, std::size_t most = limits::list_entries_max) {
   const auto inner = shared(std::move(one));
   Shape<std::vector<T>> shape;
   shape.schema = {{"type", "array"}, {"items", inner->schema}};

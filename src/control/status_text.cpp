@@ -67,7 +67,7 @@ bool same_session(const Json& a, const Json& b) {
 }
 
 std::string rate_text(const Json& session, const Json* before, const char* key, double elapsed_s) {
-  if (before == nullptr || elapsed_s <= 0) return "-";
+  if (before == nullptr || elapsed_s <= 0 || number_of(session, "age_s") <= 0) return "-";
   for (const auto& old : list_of(*before, "sessions")) {
     if (!same_session(session, old)) continue;
     return bytes_text(std::max(0.0, number_of(session, key) - number_of(old, key)) / elapsed_s) + "/s";
@@ -83,7 +83,7 @@ std::vector<std::string> session_row(const Json& session, const Json* before, do
           text_of(session, "state"),
           fmt::format("{}", static_cast<int>(number_of(session, "core"))),
           text_of(session, "outer"),
-          fmt::format("{}", static_cast<int>(number_of(session, "suite"))),
+          connected ? fmt::format("{}", static_cast<int>(number_of(session, "suite"))) : "-",
           fmt::format("{}", static_cast<std::uint64_t>(number_of(session, "streams"))),
           rtt > 0 ? fmt::format("{:.1f} ms", rtt) : "-",
           rate_text(session, before, "bytes_in", elapsed_s),

@@ -58,6 +58,8 @@ struct Listener::State {
   std::vector<Fd> sockets;                         ///< by core, until serve() takes it
   std::vector<std::weak_ptr<Acceptor>> acceptors;  ///< by core; serve() owns them
 
+  static asio::awaitable<void> serve(std::shared_ptr<State> state, Core& core, ConnectionHandler handler);
+
   std::shared_ptr<Acceptor> open(Core& core) {
     const std::lock_guard lock{mutex};
     const auto i = core.index();
@@ -165,6 +167,21 @@ struct Loop {
 
 }  // namespace
 
+asio::awaitable<void> Listener::State::serve(std::shared_ptr<State> state, Core& core,
+                                             ConnectionHandler handler) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  const auto acceptor = state->open(core);  // the only owner: it dies with this frame, before the loop does
+  if (!acceptor) co_return;
+  Nursery connections{core};
+  Loop loop{core, handler, state->options, state->alive, connections};
+  co_await loop.run(*acceptor);
+  boost::system::error_code code;
+  acceptor->socket.close(code);
+  // Closed from here: connections may end in peace, and join() cancels them when the caller is. Cancelled: at
+  // once.
+  co_await connections.join();
+}
+
 Listener::Listener(std::shared_ptr<State> state) : state_{std::move(state)} {}
 
 Listener::~Listener() {
@@ -236,18 +253,7 @@ const std::string& Listener::name() const { return state_->name; }
 std::size_t Listener::connections() const { return state_->alive; }
 
 asio::awaitable<void> Listener::serve(Core& core, ConnectionHandler handler) {
-  const auto state = state_;
-  co_await asio::this_coro::throw_if_cancelled(false);
-  const auto acceptor = state->open(core);  // the only owner: it dies with this frame, before the loop does
-  if (!acceptor) co_return;
-  Nursery connections{core};
-  Loop loop{core, handler, state->options, state->alive, connections};
-  co_await loop.run(*acceptor);
-  boost::system::error_code code;
-  acceptor->socket.close(code);
-  // Closed from here: connections may end in peace, and join() cancels them when the caller is. Cancelled: at
-  // once.
-  co_await connections.join();
+  return State::serve(state_, core, std::move(handler));
 }
 
 void Listener::close() {

@@ -177,6 +177,21 @@ TEST(Config, TheSchemaKnowsEveryKeyAndRefusesOthers) {
   EXPECT_EQ(schema.at("properties").at("node").at("properties").at("identity").at("x-reload"), "restart");
 }
 
+/// secrets_of collects the keys that the schema marks as secret.
+void secrets_of(const Json& schema, const std::string& pointer, std::vector<std::string>& out) {
+  if (schema.contains("writeOnly")) out.push_back(pointer);
+  if (schema.contains("items")) secrets_of(schema.at("items"), pointer + "/0", out);
+  if (!schema.contains("properties")) return;
+  for (const auto& [key, child] : schema.at("properties").items())
+    secrets_of(child, pointer + "/" + key, out);
+}
+
+TEST(Config, TheTestBelowSetsEveryKeyThatIsSecret) {
+  std::vector<std::string> secrets;
+  secrets_of(Json::parse(config_schema()), "", secrets);
+  EXPECT_THAT(secrets, ElementsAre("/control/token", "/proxy/inbounds/0/users/0/password"));
+}
+
 TEST(Config, MaskedJsonHidesEverySecret) {
   const auto config =
       config_of(R"({"control": {"token": "s3cret-0123456789abcdef"}, "proxy": {"inbounds": [{"name": "a",
@@ -341,7 +356,7 @@ TEST(ConfigDescriptors, EnoughDescriptorsChangeNothing) {
 }
 
 TEST(ConfigDescriptors, LimitsThatWereNotSetShrinkToFit) {
-  for (const rlim_t allowed : {1'024, 4'096, 20'000}) {
+  for (const rlim_t allowed : {rlim_t{1'024}, rlim_t{4'096}, rlim_t{20'000}}) {
     const auto fitted = fit(gateway_only, allowed);
     EXPECT_THAT(fitted.errors, IsEmpty());
     EXPECT_LT(fitted.config.proxy.connections_max, 20'000U);

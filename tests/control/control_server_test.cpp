@@ -139,7 +139,7 @@ class Node {
   }
 
   bool ready = true;
-  Result<std::vector<std::string>> reload_result = std::vector<std::string>{"/net/cores"};
+  std::optional<Errc> reload_error;
   int reloads = 0;
 
  private:
@@ -155,7 +155,10 @@ class Node {
     hooks.config_json = [] { return std::string{"{\"masked\": true}\n"}; };
     hooks.reload = [this]() -> net::Task<std::vector<std::string>> {
       ++reloads;
-      co_return reload_result;
+      if (reload_error) co_return fail(*reload_error);
+      std::vector<std::string> keys;
+      keys.emplace_back("/net/cores");
+      co_return keys;
     };
     return hooks;
   }
@@ -260,9 +263,9 @@ TEST(ControlServer, ReloadTellsWhatNeedsARestart) {
   const auto done = node.ask("POST", "/api/v1/reload");
   EXPECT_THAT(done, StartsWith("HTTP/1.1 200 "));
   EXPECT_EQ(Json::parse(body_of(done)), Json::parse(R"({"restart": ["/net/cores"]})"));
-  node.reload_result = fail(Errc::bad_argument);
+  node.reload_error = Errc::bad_argument;
   EXPECT_THAT(node.ask("POST", "/api/v1/reload"), StartsWith("HTTP/1.1 422 "));
-  node.reload_result = fail(Errc::busy);
+  node.reload_error = Errc::busy;
   EXPECT_THAT(node.ask("POST", "/api/v1/reload"), StartsWith("HTTP/1.1 409 "));
 }
 

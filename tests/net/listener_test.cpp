@@ -106,11 +106,11 @@ TEST(Listener, SecondOneOnTheSamePortIsRefused) {
 }
 
 TEST(Listener, SecondOneIsRefusedWhileTwoRuntimesServe) {
-  Runtime first_runtime{2}, second_runtime{2};
+  auto first = Listener::bind_tcp(loopback_v4(), 2);
+  ASSERT_TRUE(first.has_value());
+  Runtime first_runtime{2}, second_runtime{2};  // end before the listener they serve does
   first_runtime.start();
   second_runtime.start();
-  auto first = Listener::bind_tcp(loopback_v4(), first_runtime.cores());
-  ASSERT_TRUE(first.has_value());
   for (std::size_t i = 0; i < 2; ++i) {
     first_runtime.spawn_on(i, [&](Core& core) { return (*first)->serve(core, echo); });
   }
@@ -197,6 +197,12 @@ TEST(Listener, ConnectionsAboveTheLimitAreClosed) {
 }
 
 TEST(Listener, SurvivesRunningOutOfDescriptors) {
+#if defined(__clang__)
+#if __has_feature(undefined_behavior_sanitizer)
+  // clang's vptr check asks the kernel by a pipe whether memory is readable; without descriptors it errs.
+  GTEST_SKIP() << "clang's UBSan needs descriptors of its own";
+#endif
+#endif
   OneCore one;
   auto listener = Listener::bind_tcp(loopback_v4(), 1);
   ASSERT_TRUE(listener.has_value());

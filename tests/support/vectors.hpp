@@ -1,5 +1,6 @@
 #pragma once
-// Where published vectors lie: $VILLAGE_VECTORS, else ../shared/vectors beside the checkout, else tests/vectors.
+// Where published vectors lie: $VILLAGE_VECTORS, else ../shared/vectors beside the checkout, else
+// tests/vectors.
 #include <gtest/gtest.h>
 
 #include <filesystem>

@@ -1,5 +1,6 @@
 #pragma once
-// Bytes: the vocabulary for raw memory. std::byte for wire bytes, char for text, std::uint8_t for small numbers.
+// Bytes: the vocabulary for raw memory. std::byte for wire bytes, char for text, std::uint8_t for small
+// numbers.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -11,9 +12,9 @@
 
 namespace village {
 
-using Bytes = std::vector<std::byte>;             ///< owned, growable; never for secrets (crypto::Secret is)
-using ByteView = std::span<const std::byte>;      ///< read-only view; lives as long as what it points into
-using ByteSpan = std::span<std::byte>;            ///< writable view
+using Bytes = std::vector<std::byte>;         ///< owned, growable; never for secrets (crypto::Secret is)
+using ByteView = std::span<const std::byte>;  ///< read-only view; lives as long as what it points into
+using ByteSpan = std::span<std::byte>;        ///< writable view
 template <std::size_t N>
 using ByteArray = std::array<std::byte, N>;
 
@@ -30,7 +31,9 @@ inline std::string_view as_text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 /// octets gives the pointer type that C libraries want.
-inline const std::uint8_t* octets(ByteView bytes) { return reinterpret_cast<const std::uint8_t*>(bytes.data()); }
+inline const std::uint8_t* octets(ByteView bytes) {
+  return reinterpret_cast<const std::uint8_t*>(bytes.data());
+}
 inline std::uint8_t* octets(ByteSpan bytes) { return reinterpret_cast<std::uint8_t*>(bytes.data()); }
 
 /// to_bytes copies a view into an owned buffer.

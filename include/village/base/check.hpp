@@ -15,8 +15,10 @@ void abort_on_bug(bool on);
 }  // namespace village
 
 /// VG_CHECK(x): a broken invariant of our own ends the process, in every build.
-#define VG_CHECK(expression) \
-  (__builtin_expect(static_cast<bool>(expression), 1) ? void(0) : ::village::detail::check_failed(#expression, __FILE__, __LINE__))
+#define VG_CHECK(expression)                          \
+  (__builtin_expect(static_cast<bool>(expression), 1) \
+       ? void(0)                                      \
+       : ::village::detail::check_failed(#expression, __FILE__, __LINE__))
 
 /// VG_DCHECK(x): the same for checks that cost more than a branch; debug builds only.
 #ifdef NDEBUG

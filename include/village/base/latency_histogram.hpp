@@ -19,7 +19,8 @@ class LatencyHistogram {
   std::uint64_t count() const { return count_; }
   std::uint64_t max() const { return max_; }
   double mean() const { return count_ == 0 ? 0.0 : static_cast<double>(sum_) / static_cast<double>(count_); }
-  /// percentile is the smallest bucket bound that at least `percent` of the samples do not exceed; 0 if empty.
+  /// percentile is the smallest bucket bound that at least `percent` of the samples do not exceed; 0 if
+  /// empty.
   std::uint64_t percentile(double percent) const {
     if (count_ == 0) return 0;
     auto rank = static_cast<std::uint64_t>(percent / 100.0 * static_cast<double>(count_));

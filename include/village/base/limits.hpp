@@ -16,11 +16,11 @@ struct Row {
   std::string_view name;    ///< "streams_per_session_max"
   std::uint64_t count;
   std::uint64_t bytes_each;
-  std::string_view why;     ///< one clause for the operator
+  std::string_view why;  ///< one clause for the operator
 };
 
-/// declare adds rows at static-initialisation time; rows must have static storage. Returns true so that it can
-/// initialise a constant: `static const bool declared = limits::declare(rows);`
+/// declare adds rows at static-initialisation time; rows must have static storage. Returns true so that it
+/// can initialise a constant: `static const bool declared = limits::declare(rows);`
 bool declare(const Row* rows, std::size_t count);
 template <std::size_t N>
 bool declare(const Row (&rows)[N]) {

@@ -2,8 +2,8 @@
 // Log facade. Modules of layers 5-8 write lines; `daemon` installs the sink (spdlog). Layers 0-4 do not log.
 //
 // A line is `tag event key=value ...`, for example VG_LOG(debug, "htx", "close peer={} reason={}", id, why).
-// error = operator must act; warn = degraded; info = a life event of the process; debug = life of a connection;
-// trace = packets, compiled out unless VILLAGE_LOG_TRACE. A peer can cause nothing above debug.
+// error = operator must act; warn = degraded; info = a life event of the process; debug = life of a
+// connection; trace = packets, compiled out unless VILLAGE_LOG_TRACE. A peer can cause nothing above debug.
 #include <fmt/core.h>
 
 #include <atomic>
@@ -36,7 +36,9 @@ void print(Level level, std::string_view tag, fmt::format_string<T...> format, T
 }
 }  // namespace detail
 
-inline bool enabled(Level level) { return static_cast<int>(level) >= detail::threshold.load(std::memory_order_relaxed); }
+inline bool enabled(Level level) {
+  return static_cast<int>(level) >= detail::threshold.load(std::memory_order_relaxed);
+}
 
 }  // namespace village::log
 
@@ -47,10 +49,10 @@ inline bool enabled(Level level) { return static_cast<int>(level) >= detail::thr
 #endif
 
 /// VG_LOG(level, tag, format, args...): arguments are evaluated only when the level is on.
-#define VG_LOG(level, tag, ...)                                                          \
-  do {                                                                                   \
-    if constexpr (VG_LOG_COMPILED(level)) {                                              \
-      if (::village::log::enabled(::village::log::Level::level))                         \
-        ::village::log::detail::print(::village::log::Level::level, tag, __VA_ARGS__);   \
-    }                                                                                    \
+#define VG_LOG(level, tag, ...)                                                        \
+  do {                                                                                 \
+    if constexpr (VG_LOG_COMPILED(level)) {                                            \
+      if (::village::log::enabled(::village::log::Level::level))                       \
+        ::village::log::detail::print(::village::log::Level::level, tag, __VA_ARGS__); \
+    }                                                                                  \
   } while (false)

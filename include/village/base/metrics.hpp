@@ -1,9 +1,10 @@
 #pragma once
 // Metric facade: cells that each core writes alone, summed when somebody scrapes.
 //
-// A metric is a static object: `static metrics::Counter refused{"villaged_proxy_refused_total", "Why.", "reason=\"acl\""};`
-// Names are villaged_<module>_<noun>_<unit>[_total]; labels are few, constant and never name a peer or a stream.
-// Adding costs about 0.3 ns on a worker thread (a plain load and store of its own cache line), an atomic add elsewhere.
+// A metric is a static object: `static metrics::Counter refused{"villaged_proxy_refused_total", "Why.",
+// "reason=\"acl\""};` Names are villaged_<module>_<noun>_<unit>[_total]; labels are few, constant and never
+// name a peer or a stream. Adding costs about 0.3 ns on a worker thread (a plain load and store of its own
+// cache line), an atomic add elsewhere.
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -16,8 +17,8 @@
 
 namespace village::metrics {
 
-/// core_slot is 1 + the core's number on a worker thread, 0 elsewhere. The runtime sets it once for each thread;
-/// no two living threads may share a slot other than 0.
+/// core_slot is 1 + the core's number on a worker thread, 0 elsewhere. The runtime sets it once for each
+/// thread; no two living threads may share a slot other than 0.
 inline thread_local std::size_t core_slot = 0;
 
 class Cells {
@@ -95,7 +96,9 @@ class Histogram : public Metric {
   void record_ns(std::uint64_t ns);
   /// bound_s is the upper bound of bucket i in seconds.
   static double bound_s(std::size_t i);
-  std::uint64_t count(std::size_t bucket) const { return cells_[bucket].total(); }  ///< bucket == buckets: +Inf
+  std::uint64_t count(std::size_t bucket) const {
+    return cells_[bucket].total();
+  }  ///< bucket == buckets: +Inf
   double sum_s() const { return static_cast<double>(sum_ns_.total()) * 1e-9; }
 
  private:

@@ -14,7 +14,8 @@ namespace village {
 using Ipv4Address = ByteArray<4>;   ///< network order
 using Ipv6Address = ByteArray<16>;  ///< network order
 
-/// DomainName is 1..255 bytes of text without control characters, blanks or NUL; not resolved, not lower-cased.
+/// DomainName is 1..255 bytes of text without control characters, blanks or NUL; not resolved, not
+/// lower-cased.
 class DomainName {
  public:
   static Result<DomainName> parse(std::string_view text);
@@ -43,9 +44,9 @@ struct Target {
 Result<Target> parse_target(std::string_view text, bool allow_zero_port = false);
 std::string to_text(const Target& target);
 
-/// is_public tells whether the address is one of the global internet: not loopback, link-local, private, unique-local,
-/// multicast, unspecified, documentation, carrier NAT, nor an IPv4 address of those mapped into IPv6.
-/// Sources: RFC 6890 and its registries.
+/// is_public tells whether the address is one of the global internet: not loopback, link-local, private,
+/// unique-local, multicast, unspecified, documentation, carrier NAT, nor an IPv4 address of those mapped into
+/// IPv6. Sources: RFC 6890 and its registries.
 bool is_public(const Ipv4Address& address);
 bool is_public(const Ipv6Address& address);
 bool is_loopback(const Ipv4Address& address);

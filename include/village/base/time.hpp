@@ -8,7 +8,8 @@ namespace village {
 using namespace std::chrono_literals;
 using Duration = std::chrono::nanoseconds;
 
-/// MonotonicTime is the time line of deadlines and round trips; it never jumps and means nothing across restarts.
+/// MonotonicTime is the time line of deadlines and round trips; it never jumps and means nothing across
+/// restarts.
 struct MonotonicTime {
   using duration = Duration;
   using rep = duration::rep;

@@ -15,7 +15,7 @@ class Core {
  public:
   virtual ~Core() = default;
   virtual boost::asio::io_context& io() = 0;
-  virtual std::size_t index() const = 0;   ///< 0 .. cores-1
+  virtual std::size_t index() const = 0;  ///< 0 .. cores-1
   virtual const Clock& clock() const = 0;
   virtual RandomSource& random() = 0;
   virtual Resolver& resolver() = 0;

@@ -1,6 +1,6 @@
 #pragma once
-// Dialer: opens a stream to a target. Direct TCP, HTX and every later transport implement it, so any inbound can leave
-// by any of them, and they chain.
+// Dialer: opens a stream to a target. Direct TCP, HTX and every later transport implement it, so any inbound
+// can leave by any of them, and they chain.
 #include "village/base/time.hpp"
 #include "village/net/stream.hpp"
 
@@ -9,9 +9,9 @@ namespace village::net {
 class Dialer {
  public:
   virtual ~Dialer() = default;
-  /// dial opens a stream to `target` before `deadline`. Names are resolved where the stream leaves (a tunnel sends the
-  /// name to its exit). Errors: refused, net_unreachable, host_unreachable, name_not_found, name_failed, denied,
-  /// timed_out, busy, cancelled, auth_failed.
+  /// dial opens a stream to `target` before `deadline`. Names are resolved where the stream leaves (a tunnel
+  /// sends the name to its exit). Errors: refused, net_unreachable, host_unreachable, name_not_found,
+  /// name_failed, denied, timed_out, busy, cancelled, auth_failed.
   virtual Task<StreamPtr> dial(Target target, Instant deadline) = 0;
 };
 

@@ -1,6 +1,5 @@
 #pragma once
-// Bounds of `net`. Memory of one connection: 16 KiB of frames and socket object; buffers only while bytes
-// move.
+// Bounds of `net`. An idle relay holds 8 KiB of coroutine frames; buffers and pipes only while bytes move.
 #include <chrono>
 #include <cstddef>
 

@@ -58,7 +58,7 @@ class Listener {
   const std::string& name() const;
   /// serve accepts on `core`'s socket until close() or cancellation, running `handler` for each connection,
   /// and returns when all of them have ended. Running out of descriptors or memory pauses accepting (10 ms to
-  /// 1 s) and is counted. Once per core. The Listener must outlive it.
+  /// 1 s) and is counted. Once per core. The Listener's end is a close(); what serve() needs it shares.
   asio::awaitable<void> serve(Core& core, ConnectionHandler handler);
   /// close stops accepting on all cores and closes the listening sockets; connections go on. Any thread.
   void close();

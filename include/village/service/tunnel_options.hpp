@@ -1,5 +1,6 @@
 #pragma once
-// What the operator can say about the HTX tunnel (config section `htx`). Values are parsed and checked by `control`.
+// What the operator can say about the HTX tunnel (config section `htx`). Values are parsed and checked by
+// `control`.
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -20,7 +21,7 @@ enum class Outer : std::uint8_t { none, tls };
 
 /// TunnelListen is one address where peers may come in.
 struct TunnelListen {
-  Target address;            ///< literal address; port 0 = any (tests)
+  Target address;  ///< literal address; port 0 = any (tests)
   Outer outer = Outer::tls;
   std::string certificate_pem_path;  ///< outer tls only; reread on reload
   std::string key_pem_path;
@@ -28,19 +29,20 @@ struct TunnelListen {
 
 /// TunnelPeer is one node this node may dial (address set) and/or accept (allow_inbound).
 struct TunnelPeer {
-  std::string name;                  ///< the operator's word, unique: [a-z0-9-]{1,63}
+  std::string name;  ///< the operator's word, unique: [a-z0-9-]{1,63}
   crypto::Ed25519Public key{};
-  std::optional<Target> address;     ///< where to dial; none = inbound only
+  std::optional<Target> address;  ///< where to dial; none = inbound only
   Outer outer = Outer::tls;
-  std::optional<crypto::SpkiPin> pin;  ///< outer tls: SHA-256 of the server's SPKI; none = verify by host name
+  std::optional<crypto::SpkiPin>
+      pin;  ///< outer tls: SHA-256 of the server's SPKI; none = verify by host name
   std::vector<htx::Suite> suites{htx::Suite::xk_aesgcm_sha256, htx::Suite::xk_chacha_sha256};
-  bool allow_inbound = false;        ///< on the allow-list of our listeners
+  bool allow_inbound = false;  ///< on the allow-list of our listeners
 };
 
 /// ExitOptions say which targets streams of peers may reach from here.
 struct ExitOptions {
-  bool enabled = false;              ///< role exit
-  bool allow_private = false;        ///< loopback, link-local and private addresses
+  bool enabled = false;        ///< role exit
+  bool allow_private = false;  ///< loopback, link-local and private addresses
 };
 
 struct TunnelOptions {
@@ -48,14 +50,16 @@ struct TunnelOptions {
   std::vector<TunnelListen> listen;
   std::vector<TunnelPeer> peers;
   ExitOptions exit;
-  htx::Settings session;                                ///< chunk, windows, ping, key update
-  std::uint32_t inbound_sessions_max = 10'000;          ///< over all cores
-  std::uint32_t handshakes_max = 1'000;                 ///< unfinished handshakes over all cores
+  htx::Settings session;                        ///< chunk, windows, ping, key update
+  std::uint32_t inbound_sessions_max = 10'000;  ///< over all cores
+  std::uint32_t handshakes_max = 1'000;         ///< unfinished handshakes over all cores
   Duration handshake_timeout = std::chrono::seconds{10};
   Duration dial_timeout = std::chrono::seconds{10};
-  Duration backoff_min = std::chrono::milliseconds{500};  ///< reconnect: full jitter over [0, min * 2^n], capped
+  Duration backoff_min =
+      std::chrono::milliseconds{500};  ///< reconnect: full jitter over [0, min * 2^n], capped
   Duration backoff_max = std::chrono::seconds{120};
-  Duration idle_timeout = std::chrono::minutes{10};     ///< a session without streams for so long is closed by its dialer
+  Duration idle_timeout =
+      std::chrono::minutes{10};  ///< a session without streams for so long is closed by its dialer
 };
 
 }  // namespace village::service
