@@ -192,7 +192,9 @@ class Lifecycle(unittest.TestCase):
         self.fetch(pair)
 
     def test_sigterm_lets_a_download_end(self):
-        pair = self.pair()
+        def patient(pair):
+            pair.entry.edit(lambda config: config["control"].__setitem__("drain_timeout", "60s"))
+        pair = self.pair(change=patient)
         download = Download(pair.proxy_port, self.server.url(f"held/{8 * MIB}"), self.folder)
         self.assertTrue(self.server.reached.wait(30))
         proxy = pair.proxy_port

@@ -122,8 +122,16 @@ class Node:
         return status
 
     def close(self):
-        if self.process and self.process.poll() is None:
+        """Ends the node in order, so that sanitizers speak, and fails if it did not end well."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        try:
+            status = self.stop(30)
+        except subprocess.TimeoutExpired:
             self.kill()
+            status = "killed after 30 s"
+        if status != 0:
+            raise AssertionError(f"{self.folder.name} ended with {status}:\n{self.log()[-6000:]}")
 
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -187,12 +195,17 @@ class Pair:
         made = json.loads(self.entry.verb("init", "--dir", str(self.entry.folder), "--name", "entry", "--proxy",
                                           "127.0.0.1:0", "--control", "127.0.0.1:0", "--json").stdout)
 
+        def short_drain(config):
+            config["control"]["drain_timeout"] = "3s"
+
         def change(config):
             config["htx"]["listen"][0]["outer"] = outer
             config["htx"]["exit"]["allow_private"] = True  # the tests' targets are on loopback
 
         self.entry_key = made["key"]
         self.exit.edit(change)
+        for node in (self.exit, self.entry):
+            node.edit(short_drain)
         self.exit.verb("peer", "add", "--inbound", made["key"], "--name", "entry", "--config", str(self.exit.config_path))
         uri = self.exit.verb("peer", "invite", f"127.0.0.1:{port}", "--config", str(self.exit.config_path)).stdout
         self.entry.verb("peer", "add", uri.strip(), "--config", str(self.entry.config_path))
@@ -203,8 +216,10 @@ class Pair:
         return self
 
     def close(self):
-        self.entry.close()
-        self.exit.close()
+        try:
+            self.entry.close()
+        finally:
+            self.exit.close()
 
     @property
     def proxy_port(self):

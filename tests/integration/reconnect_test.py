@@ -15,6 +15,14 @@ MIB = 1 << 20
 CONTENT = web.Content(16 * MIB)
 
 
+def impatient(pair):
+    """Short waits, so that the tests are short; the defaults suit real networks."""
+    def change(config):
+        config["proxy"]["dial_timeout"] = "3s"
+        config["htx"]["backoff_max"] = "1s"
+    pair.entry.edit(change)
+
+
 class Reconnect(unittest.TestCase):
     outer = "tls"
 
@@ -28,7 +36,7 @@ class Reconnect(unittest.TestCase):
         return status == 0 and hashlib.sha256(output.read_bytes()).hexdigest() == CONTENT.digest(MIB)
 
     def test_exit_killed_in_mid_download(self):
-        pair = self.enterContext(nodes.pair(PROGRAM, self.outer))
+        pair = self.enterContext(nodes.pair(PROGRAM, self.outer, change=impatient))
         proxy = pair.proxy_port
         self.assertTrue(self.fetch(proxy))
         for _ in range(3):
@@ -46,7 +54,7 @@ class Reconnect(unittest.TestCase):
             nodes.until(lambda: self.fetch(proxy), 30, "a download after the restart")
 
     def test_exit_that_is_away_fails_the_client_in_bounded_time(self):
-        pair = self.enterContext(nodes.pair(PROGRAM, self.outer))
+        pair = self.enterContext(nodes.pair(PROGRAM, self.outer, change=impatient))
         proxy = pair.proxy_port
         self.assertTrue(self.fetch(proxy))
         pair.exit.kill()
@@ -55,7 +63,7 @@ class Reconnect(unittest.TestCase):
         self.assertLess(time.monotonic() - started, 25)
 
     def test_entry_started_before_its_exit(self):
-        pair = self.enterContext(nodes.pair(PROGRAM, self.outer, start=False))
+        pair = self.enterContext(nodes.pair(PROGRAM, self.outer, change=impatient, start=False))
         pair.entry.start()
         self.assertFalse(self.fetch(pair.proxy_port))
         pair.exit.start()
@@ -63,6 +71,7 @@ class Reconnect(unittest.TestCase):
 
     def test_stranger_is_refused(self):
         def forget(pair):
+            impatient(pair)
             pair.exit.edit(lambda config: config["htx"].__setitem__("peers", []))
         pair = self.enterContext(nodes.pair(PROGRAM, self.outer, change=forget))
         self.assertFalse(self.fetch(pair.proxy_port))
