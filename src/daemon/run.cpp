@@ -1,6 +1,7 @@
 #include "daemon/run.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -30,9 +31,18 @@ int complain(int status, const std::string& sentence) {
   return status;
 }
 
+/// writes_to_journal tells whether standard error is the journal's socket. The variable alone does not say
+/// so: whatever a service starts inherits it. Source: systemd.exec(5), $JOURNAL_STREAM.
+bool writes_to_journal() {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat facts {};
+  return stream != nullptr && ::fstat(STDERR_FILENO, &facts) == 0 &&
+         fmt::format("{}:{}", facts.st_dev, facts.st_ino) == stream;
+}
+
 LogFormat log_format(const control::LogOptions& options) {
   if (options.json) return LogFormat::json;
-  return std::getenv("JOURNAL_STREAM") != nullptr ? LogFormat::journal : LogFormat::text;
+  return writes_to_journal() ? LogFormat::journal : LogFormat::text;
 }
 
 std::string lock_problem(const Error& error, const std::string& directory) {
@@ -58,9 +68,6 @@ int serve(control::Config config) {
   const LogEnd log_end;
   log::set_sink(&sink);
   log::set_level(config.log.level);
-  if (const auto done = forbid_core_dumps(); !done) {
-    VG_LOG(warn, "daemon", "core dumps could not be switched off: {}", describe(done.error()));
-  }
   const auto descriptors = net::raise_descriptor_limit();
   if (!descriptors)
     return complain(failed, fmt::format("file descriptors: {}", describe(descriptors.error())));
@@ -81,6 +88,10 @@ int run(const std::vector<std::string>& args) {
   block_signals();
   const auto path = config_argument(args);
   if (!path) return complain(bad_input, "run needs --config FILE (make one with `villaged init --dir DIR`)");
+  // Before the identity is read.
+  if (const auto done = forbid_core_dumps(); !done) {
+    return complain(failed, fmt::format("core dumps cannot be switched off: {}", describe(done.error())));
+  }
   auto outcome = control::load_config(*path);
   for (const auto& error : outcome.errors) std::fprintf(stderr, "%s\n", error.text().c_str());
   for (const auto& warning : outcome.warnings) std::fprintf(stderr, "warning: %s\n", warning.text().c_str());
