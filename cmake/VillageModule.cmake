@@ -19,6 +19,11 @@ target_compile_options(village_flags INTERFACE
   $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
 target_compile_definitions(village_flags INTERFACE _GLIBCXX_ASSERTIONS)
 target_link_libraries(village_flags INTERFACE village_sanitize village_hardening)
+if(CMAKE_INTERPROCEDURAL_OPTIMIZATION AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # At link time g++ 12 numbers the fields of one coroutine template's frame differently in each file and calls that a
+  # violation of the one-definition rule; and it sees impossible sizes in std::string (GCC bug 105329).
+  target_link_options(village_flags INTERFACE -Wno-odr -Wno-stringop-overflow)
+endif()
 
 # clang-14's own preference for coroutine headers is libstdc++'s <coroutine>, which it accepts with -std=c++20.
 file(WRITE ${CMAKE_BINARY_DIR}/layers.txt "")
