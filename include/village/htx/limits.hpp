@@ -48,6 +48,11 @@ inline constexpr std::uint64_t key_update_free_bytes = 16 << 20;
 inline constexpr unsigned key_update_bucket = 10;
 inline constexpr Duration key_update_refill = std::chrono::minutes{1};
 
+// Access tickets, for the whole node.
+inline constexpr std::size_t ticket_keys_max = 8;
+inline constexpr std::size_t ticket_replays_max = 4 << 20;  ///< the most that TicketRules may say
+inline constexpr std::size_t ticket_sources_max = 8'192;    ///< networks with a bucket of their own
+
 // Memory kept for reuse by one thread.
 inline constexpr std::size_t pooled_bytes_max = 8 << 20;
 
