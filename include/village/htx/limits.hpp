@@ -48,6 +48,9 @@ inline constexpr std::uint64_t key_update_free_bytes = 16 << 20;
 inline constexpr unsigned key_update_bucket = 10;
 inline constexpr Duration key_update_refill = std::chrono::minutes{1};
 
+// Messages: what a MessageReader keeps between two messages.
+inline constexpr std::size_t message_kept_bytes = 64 << 10;
+
 // Memory kept for reuse by one thread.
 inline constexpr std::size_t pooled_bytes_max = 8 << 20;
 
