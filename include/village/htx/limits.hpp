@@ -53,6 +53,9 @@ inline constexpr std::size_t ticket_keys_max = 8;
 inline constexpr std::size_t ticket_replays_max = 4 << 20;  ///< the most that TicketRules may say
 inline constexpr std::size_t ticket_sources_max = 8'192;    ///< networks with a bucket of their own
 
+// Messages: what a MessageReader keeps between two messages.
+inline constexpr std::size_t message_kept_bytes = 64 << 10;
+
 // Memory kept for reuse by one thread.
 inline constexpr std::size_t pooled_bytes_max = 8 << 20;
 
