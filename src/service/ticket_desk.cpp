@@ -2,7 +2,9 @@
 
 #include <variant>
 
+#include "service/replay_file.hpp"
 #include "service/ticket_metrics.hpp"
+#include "village/base/log.hpp"
 #include "village/crypto/random.hpp"
 
 namespace village::service {
@@ -26,9 +28,23 @@ TicketDesk::TicketDesk(const TicketOptions& options, Keys keys, const Clock& clo
     : clock_{clock},
       keys_{std::move(keys)},
       pretag_required_{options.rules.pretag_required},
-      gate_{make_gate(options.rules)} {}
+      gate_{make_gate(options.rules)} {
+  if (options.replay_path.empty()) return;
+  auto opened = ReplayFile::open(options.replay_path, gate_.replays(), htx::ticket_hour(clock_.wall()));
+  if (opened) {
+    file_ = std::make_unique<ReplayFile>(*std::move(opened));
+    show(0);
+    return;
+  }
+  ticket_metrics::file_errors.add();
+  VG_LOG(error, "htx", "ticket replay file path={} errno={}: a restart will forget which tickets were used",
+         options.replay_path, opened.error().detail);
+}
 
-TicketDesk::~TicketDesk() = default;
+TicketDesk::~TicketDesk() {
+  ticket_metrics::replays.sub(static_cast<std::int64_t>(replays_shown_));
+  ticket_metrics::sources.sub(static_cast<std::int64_t>(sources_shown_));
+}
 
 Result<void> TicketDesk::admit(std::string_view ticket_text, const net::Ip& from) {
   const auto verdict = judge(ticket_text, from);
@@ -59,9 +75,36 @@ TicketVerdict TicketDesk::judge(std::string_view ticket_text, const net::Ip& fro
   }
 
   lock.lock();
-  if (matched) verdict = gate_.enter(examined.ticket, *matched);
+  if (matched) verdict = enter(examined.ticket, *matched);
   if (htx::is_charged(verdict)) gate_.charge(source, now);
   return verdict;
+}
+
+// In the file before anybody is told: what the file cannot take is still refused until the process ends.
+TicketVerdict TicketDesk::enter(const htx::AccessTicket& ticket, std::uint64_t hour) {
+  const auto verdict = gate_.enter(ticket, hour);
+  if (verdict != TicketVerdict::accepted || file_ == nullptr) return verdict;
+  if (!file_->append({ticket.tag, hour}, gate_.replays())) ticket_metrics::file_errors.add();
+  return verdict;
+}
+
+void TicketDesk::refresh() {
+  const std::lock_guard lock{mutex_};
+  gate_.replays().drop_expired(htx::ticket_hour(clock_.wall()));
+  show(gate_.buckets().charged(clock_.now()));
+}
+
+void TicketDesk::show(std::size_t sources) {
+  const auto entries = gate_.replays().entries().size();
+  ticket_metrics::replays.add(static_cast<std::int64_t>(entries) - static_cast<std::int64_t>(replays_shown_));
+  ticket_metrics::sources.add(static_cast<std::int64_t>(sources) - static_cast<std::int64_t>(sources_shown_));
+  replays_shown_ = entries;
+  sources_shown_ = sources;
+}
+
+TicketDesk::Status TicketDesk::status() const {
+  const std::lock_guard lock{mutex_};
+  return {gate_.replays().entries().size(), gate_.buckets().charged(clock_.now()), file_ != nullptr};
 }
 
 void TicketDesk::set_keys(Keys keys) {

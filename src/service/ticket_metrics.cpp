@@ -5,6 +5,7 @@
 namespace village::service::ticket_metrics {
 
 using metrics::Counter;
+using metrics::Gauge;
 
 namespace {
 
@@ -27,7 +28,10 @@ static_assert(std::size(verdict_cells) == static_cast<std::size_t>(htx::TicketVe
 
 }  // namespace
 
-metrics::Gauge replays{"villaged_htx_ticket_replays", "Accepted tickets that are remembered."};
+Gauge replays{"villaged_htx_ticket_replays", "Accepted tickets that are remembered."};
+Gauge sources{"villaged_htx_ticket_sources", "Networks whose bad tickets are counted against them now."};
+Counter file_errors{"villaged_htx_ticket_file_errors_total",
+                    "Accepted tickets that could not be written to the replay file."};
 
 void judged(htx::TicketVerdict verdict) { verdict_cells[static_cast<std::size_t>(verdict)].add(); }
 

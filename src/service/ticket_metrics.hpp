@@ -6,6 +6,8 @@
 namespace village::service::ticket_metrics {
 
 extern metrics::Gauge replays;  ///< accepted tickets that are remembered
+extern metrics::Gauge sources;  ///< networks whose bucket is not full
+extern metrics::Counter file_errors;
 
 void judged(htx::TicketVerdict verdict);
 /// judged_total reads the counter back.

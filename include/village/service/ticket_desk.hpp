@@ -12,13 +12,16 @@
 
 namespace village::service {
 
+class ReplayFile;
+
 /// TicketDesk is one for the node; admit and the setters may be called on any thread. The mutex guards table
 /// look-ups and a write of 40 bytes; base64, hashes and X25519 run outside it.
 class TicketDesk {
  public:
   using Keys = std::shared_ptr<const htx::TicketKeys>;
 
-  /// `clock` outlives the desk.
+  /// Reads the replay file, if options name one; when it cannot be kept, that is logged and counted, and
+  /// tickets are remembered in memory only. `clock` outlives the desk.
   TicketDesk(const TicketOptions& options, Keys keys, const Clock& clock);
   ~TicketDesk();
 
@@ -32,14 +35,27 @@ class TicketDesk {
   void set_options(const TicketOptions& options);
   Keys keys() const;
 
+  /// refresh brings the gauges up to date that change by time alone. Now and then.
+  void refresh();
+  struct Status {
+    std::size_t replays = 0;  ///< accepted tickets remembered
+    std::size_t sources = 0;  ///< networks whose bucket is not full
+    bool on_disk = false;     ///< the replay file is kept
+  };
+  Status status() const;
+
  private:
   htx::TicketVerdict judge(std::string_view ticket_text, const net::Ip& from);
+  htx::TicketVerdict enter(const htx::AccessTicket& ticket, std::uint64_t hour);
+  void show(std::size_t sources);
 
   const Clock& clock_;
   mutable std::mutex mutex_;  ///< of all that follows
   Keys keys_;
   bool pretag_required_;
   htx::TicketGate gate_;
+  std::unique_ptr<ReplayFile> file_;  ///< null = none
+  std::size_t replays_shown_ = 0, sources_shown_ = 0;
 };
 
 }  // namespace village::service

@@ -2,8 +2,10 @@
 // Bounds of the tunnel service; rows of `villaged limits` (module "htx", where the operator looks for them).
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 #include "village/base/time.hpp"
+#include "village/htx/limits.hpp"
 
 namespace village::service::limits {
 
@@ -25,6 +27,11 @@ inline constexpr Duration tunnel_half_closed_max =
     std::chrono::seconds{60};  ///< exit: one direction done, other idle
 inline constexpr Duration tunnel_stream_idle_max =
     std::chrono::minutes{30};  ///< exit: nothing in either direction
+
+// File of accepted tickets: rewritten when it holds twice what is of use and at least so many entries.
+inline constexpr std::size_t replay_file_entries_min = 65'536;
+inline constexpr std::size_t replay_file_entries_max = 2 * htx::limits::ticket_replays_max;
+inline constexpr std::uint64_t replay_hours_ahead_max = 24 * 366;  ///< of a later hour: damage
 
 static_assert(tunnel_io_buffer_bytes >= 65'535 * 2);  // a rest of one frame and room for another
 

@@ -1,0 +1,61 @@
+#pragma once
+// TicketKeyring: the node's ticket keys with their ages, and the file that holds them.
+//
+//   # comment
+//   <key id, 11 base64url letters> <private key, 43 letters> <unix seconds when it was made>
+//
+// Newest first: the first is told to new peers, the others are accepted until they have been replaced for as
+// long as the overlap says.
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "village/base/error.hpp"
+#include "village/base/time.hpp"
+#include "village/htx/ticket_gate.hpp"
+
+namespace village::service {
+
+struct TicketKey {
+  htx::TicketSecret secret;
+  WallTime made{};
+};
+
+/// TicketKeyring is a value; what the desk uses is made by accepted().
+class TicketKeyring {
+ public:
+  TicketKeyring() = default;
+  explicit TicketKeyring(std::vector<TicketKey> keys) : keys_{std::move(keys)} {}
+
+  /// parse reads the file's text. Errors: malformed (detail = line number), limit_exceeded (more than
+  /// htx::limits::ticket_keys_max keys), already_exists (an id stands there twice; detail = line number).
+  static Result<TicketKeyring> parse(std::string_view text);
+  /// read reads the file. Errors: those of parse; io (detail = errno; ENOENT = none yet), denied (others than
+  /// its owner can read it).
+  static Result<TicketKeyring> read(const std::string& path);
+  /// write puts the keys in the place of the file at once, mode 0600, synced; the owner of a file that was
+  /// there stays. Errors: io.
+  Result<void> write(const std::string& path) const;
+
+  /// rotate makes a new first key; `prune` follows from it.
+  void rotate(WallTime now, Duration overlap, RandomSource& random);
+  /// prune drops keys replaced for longer than `overlap`, and what is too many; true if there were any.
+  bool prune(WallTime now, Duration overlap);
+  /// is_due tells whether the first key has reached that age; never with 0.
+  bool is_due(WallTime now, Duration rotation) const;
+
+  const std::vector<TicketKey>& keys() const { return keys_; }
+  bool empty() const { return keys_.empty(); }
+  /// accepted is what a TicketDesk takes.
+  std::shared_ptr<const htx::TicketKeys> accepted() const;
+
+ private:
+  std::vector<TicketKey> keys_;
+};
+
+/// ticket_text and parse_ticket_public are the form of an invitation: "<key id>.<public key>" in base64url.
+std::string ticket_text(const htx::TicketPublic& ticket);
+Result<htx::TicketPublic> parse_ticket_public(std::string_view text);
+
+}  // namespace village::service
