@@ -138,6 +138,16 @@ class Checker {
         error(pointer + "/pin",
               "a pin belongs to outer \"tls\"; with outer \"none\" there is no certificate");
       }
+      if (peer.ticket && peer.outer == Outer::none) {
+        error(pointer + "/ticket", "a ticket belongs to outer \"tls\"; with outer \"none\" none is shown");
+      }
+      if (peer.address && peer.outer == Outer::tls && !peer.ticket &&
+          document_.find(pointer + "/ticket") == nullptr) {
+        warning(pointer,
+                "without \"ticket\" this peer lets nobody in, unless its tickets are off; get a new "
+                "invitation (\"villaged peer invite\" there, \"villaged peer add\" here), or say "
+                "\"ticket\": null");
+      }
       const std::set<htx::Suite> suites{peer.suites.begin(), peer.suites.end()};
       if (suites.size() != peer.suites.size()) error(pointer + "/suites", "a suite stands here twice");
     }
@@ -283,6 +293,11 @@ void complete(Config& config) {
   config.control.socket_path = config.control.socket_path.empty()
                                    ? resolve(config.node.state_dir, "control.sock")
                                    : resolve(folder, config.control.socket_path);
+  auto& tickets = config.htx.tickets;
+  tickets.key_path = tickets.key_path.empty() ? resolve(config.node.state_dir, "ticket.keys")
+                                              : resolve(folder, tickets.key_path);
+  tickets.replay_path =
+      service::asks_tickets(config.htx) ? resolve(config.node.state_dir, "ticket.replays") : "";
   for (auto& listen : config.htx.listen) {
     listen.certificate_pem_path = resolve(folder, listen.certificate_pem_path);
     listen.key_pem_path = resolve(folder, listen.key_pem_path);

@@ -1,12 +1,15 @@
 // The files that a configuration names: identity, certificates.
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <chrono>
+#include <system_error>
 
 #include "control/config_check.hpp"
 #include "control/files.hpp"
 #include "control/identity.hpp"
 #include "village/crypto/certificate.hpp"
+#include "village/service/ticket_keyring.hpp"
 
 namespace village::control {
 namespace {
@@ -53,6 +56,22 @@ void check_certificate(const service::TunnelListen& listen, const std::string& p
   }
 }
 
+/// A key file that is not there is made at start.
+void check_ticket_keys(const service::TunnelOptions& options, const Document& document, Problems& problems) {
+  if (!service::asks_tickets(options)) return;
+  const auto& path = options.tickets.key_path;
+  const auto read = service::TicketKeyring::read(path);
+  if (read || read.error() == fail(Errc::io, ENOENT)) return;
+  const auto error = read.error();
+  const auto message =
+      error.code == Errc::denied ? path + " can be read by others than its owner; chmod 600 it"
+      : error.code == Errc::io
+          ? "cannot read " + path + ": " + std::generic_category().message(static_cast<int>(error.detail))
+          : path + " holds no ticket keys (line " + std::to_string(error.detail) +
+                "); move it away, and the node makes new ones";
+  problems.error(document.closest("/htx/tickets/keys").begin, "/htx/tickets/keys", message);
+}
+
 bool holds_secrets(const Config& config) {
   if (!config.control.token.empty()) return true;
   for (const auto& inbound : config.proxy.inbounds) {
@@ -74,6 +93,7 @@ void check_files(Config& config, const Document& document, Problems& problems) {
     if (config.htx.listen[i].outer != service::Outer::tls) continue;
     check_certificate(config.htx.listen[i], "/htx/listen/" + std::to_string(i), document, problems);
   }
+  check_ticket_keys(config.htx, document, problems);
   for (std::size_t i = 0; i < config.htx.peers.size() && config.htx.identity; ++i) {
     if (config.htx.peers[i].key != config.htx.identity->public_key) continue;
     const auto pointer = "/htx/peers/" + std::to_string(i) + "/key";

@@ -56,6 +56,12 @@ Shape<TunnelPeer> peer_entry() {
              .doc = "SHA-256 of the public key of the peer's certificate in base64url; null = verify by host "
                     "name"},
             &TunnelPeer::pin, nullable(pin())),
+      field(
+          {.name = "ticket",
+           .reload = Reload::live,
+           .doc = "The peer's ticket key from its invitation, to be let in by outer \"tls\"; null = it asks "
+                  "for none"},
+          &TunnelPeer::ticket, nullable(ticket())),
       field({.name = "suites",
              .reload = Reload::live,
              .doc = "Cipher suites in order of preference, as the peer's invitation lists them"},
@@ -131,6 +137,8 @@ Shape<TunnelOptions> htx_section() {
              .doc = "The nodes that this one dials or lets in; \"villaged peer add\" writes them"},
             &TunnelOptions::peers, list(peer_entry())),
       field({.name = "exit", .doc = "What peers may reach from here"}, &TunnelOptions::exit, exit_section()),
+      field({.name = "tickets", .doc = "Access tickets: what a peer shows so that it is answered as a peer"},
+            &TunnelOptions::tickets, tickets_section()),
       field({.name = "session", .doc = "Flow control and keys of each session"}, &TunnelOptions::session,
             session_section()),
       field({.name = "inbound_sessions_max",

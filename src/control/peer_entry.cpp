@@ -1,5 +1,6 @@
 #include "control/peer_entry.hpp"
 
+#include "village/service/ticket_keyring.hpp"
 #include "village/wire/base64.hpp"
 
 namespace village::control {
@@ -10,6 +11,7 @@ Json peer_entry(const service::TunnelPeer& peer) {
     entry["address"] = to_text(*peer.address);
     entry["outer"] = peer.outer == service::Outer::tls ? "tls" : "none";
     if (peer.pin) entry["pin"] = wire::base64url(*peer.pin);
+    if (peer.ticket) entry["ticket"] = service::ticket_text(*peer.ticket);
     entry["suites"] = Json::array();
     for (const auto suite : peer.suites) entry["suites"].push_back(static_cast<int>(suite));
   }

@@ -7,6 +7,7 @@
 #include "control/scalar_shapes.hpp"
 #include "control/text_forms.hpp"
 #include "village/control/limits.hpp"
+#include "village/service/ticket_keyring.hpp"
 #include "village/wire/base64.hpp"
 
 namespace village::control {
@@ -26,7 +27,7 @@ bool read_parameters(std::string_view query, Parameters& out, std::string& probl
     const auto [pair, rest] = split(query, '&');
     const auto [key, value] = split(pair, '=');
     query = rest;
-    if (key != "outer" && key != "pin" && key != "suites" && key != "name") {
+    if (key != "outer" && key != "pin" && key != "suites" && key != "ticket" && key != "name") {
       problem = "the invitation has the unknown parameter \"" + std::string{key} +
                 "\"; it may come from a newer villaged, or be damaged";
       return false;
@@ -77,6 +78,15 @@ bool read_outer(const Parameters& parameters, service::TunnelPeer& peer, std::st
                          : "the invitation's pin is damaged";
       return false;
     }
+  }
+  if (const auto ticket = parameters.find("ticket"); ticket != parameters.end()) {
+    const auto read = service::parse_ticket_public(ticket->second);
+    if (!read || peer.outer == service::Outer::none) {
+      problem = read ? "the invitation has a ticket key, but outer=none takes no tickets"
+                     : "the invitation's ticket key is damaged; copy it again";
+      return false;
+    }
+    peer.ticket = *read;
   }
   return true;
 }
@@ -130,6 +140,7 @@ std::string peer_uri(const service::TunnelPeer& peer) {
   for (const auto suite : peer.suites)
     suites += (suites.empty() ? "" : ",") + std::to_string(static_cast<int>(suite));
   uri += "&suites=" + suites;
+  if (peer.ticket) uri += "&ticket=" + service::ticket_text(*peer.ticket);
   if (!peer.name.empty()) uri += "&name=" + peer.name;
   return uri;
 }

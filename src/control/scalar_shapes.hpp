@@ -35,6 +35,12 @@ Shape<Target> dns_server();
 
 Shape<crypto::Ed25519Public> public_key();
 Shape<crypto::SpkiPin> pin();
+/// ticket takes "<key id>.<public key>" of an invitation.
+Shape<htx::TicketPublic> ticket();
+/// ticket_carriers and ticket_padding take their part of a BN-Ticket header: "cookie:0.5,query:0.5",
+/// "24..64".
+Shape<htx::TicketPolicy> ticket_carriers();
+Shape<htx::TicketPadding> ticket_padding();
 Shape<htx::Suite> suite();
 Shape<service::AddressRange> address_range();
 Shape<service::PortRange> port_range();

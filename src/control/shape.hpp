@@ -226,6 +226,24 @@ Field<Owner> field(Key key, T Owner::*member, Shape<T> value_shape) {
   return out;
 }
 
+/// through lends a row of a part to the table of the whole: its key stands beside the whole's own.
+template <class Owner, class Part>
+Field<Owner> through(Part Owner::*member, Field<Part> part_row) {
+  const auto row = std::make_shared<const Field<Part>>(std::move(part_row));
+  Field<Owner> out;
+  out.key = row->key;
+  out.schema = row->schema;
+  out.read = [member, row](Owner& owner, const Json& value, const Mark& mark, Reading& reading) {
+    return row->read(owner.*member, value, mark, reading);
+  };
+  out.write = [member, row](const Owner& owner, Show show) { return row->write(owner.*member, show); };
+  out.changes = [member, row](const Owner& before, const Owner& after, const std::string& pointer,
+                              std::vector<std::string>& changed) {
+    row->changes(before.*member, after.*member, pointer, changed);
+  };
+  return out;
+}
+
 /// report_unknown_key complains about a key that no row has and names the nearest.
 void report_unknown_key(const std::string& key, const std::vector<std::string>& known, const Mark& mark,
                         Reading& reading);

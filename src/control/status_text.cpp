@@ -38,6 +38,20 @@ Json session_json(const service::SessionStatus& session) {
           {"last_error", session.last_error}};
 }
 
+Json tickets_json(const TicketStatus& tickets) {
+  Json out{{"keys", Json::array()},
+           {"remembered", tickets.remembered},
+           {"sources_charged", tickets.sources},
+           {"on_disk", tickets.on_disk}};
+  for (const auto& key : tickets.keys) {
+    out["keys"].push_back({{"id", key.id},
+                           {"age_s", seconds(key.age)},
+                           {"accepted", key.accepted},
+                           {"last_used_s", key.since_last ? Json(seconds(*key.since_last)) : Json(nullptr)}});
+  }
+  return out;
+}
+
 std::string text_of(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string{};
@@ -103,6 +117,24 @@ std::string lines(const char* head, const Json& list) {
   return text;
 }
 
+std::string tickets_text(const Json& tickets) {
+  std::vector<std::vector<std::string>> rows{{"TICKET KEY", "AGE", "ACCEPTED", "LAST USED"}};
+  for (const auto& key : list_of(tickets, "keys")) {
+    const auto last = key.find("last_used_s");
+    const bool used = last != key.end() && last->is_number();
+    rows.push_back({printable(text_of(key, "id")) + (rows.size() == 1 ? " (invites)" : ""),
+                    age_text(number_of(key, "age_s")),
+                    fmt::format("{}", static_cast<std::uint64_t>(number_of(key, "accepted"))),
+                    used ? age_text(number_of(key, "last_used_s")) + " ago" : "-"});
+  }
+  const auto on_disk = tickets.find("on_disk");
+  const bool kept = on_disk != tickets.end() && on_disk->is_boolean() && on_disk->get<bool>();
+  return "\ntickets\n" + table_text(rows) +
+         fmt::format("  {} remembered{}, {} networks charged for bad ones\n",
+                     number_of(tickets, "remembered"), kept ? "" : " in memory only",
+                     number_of(tickets, "sources_charged"));
+}
+
 }  // namespace
 
 Json status_json(const NodeStatus& status) {
@@ -119,6 +151,7 @@ Json status_json(const NodeStatus& status) {
        {{"connections", status.gateway.connections}, {"udp_associations", status.gateway.udp_associations}}},
       {"sandbox", status.sandbox},
       {"last_errors", status.last_errors}};
+  if (status.tickets) out["tickets"] = tickets_json(*status.tickets);
   for (const auto& session : status.sessions) out["sessions"].push_back(session_json(session));
   return out;
 }
@@ -141,6 +174,8 @@ std::string status_text(const Json& status, const Json* before, std::chrono::dur
   std::sort(rows.begin() + 1, rows.end());
   text += "\nsessions\n" + (rows.size() == 1 ? std::string{"  none\n"} : table_text(rows));
 
+  if (const auto tickets = status.find("tickets"); tickets != status.end() && tickets->is_object())
+    text += tickets_text(*tickets);
   const auto gateway = status.find("gateway");
   if (gateway != status.end() && gateway->is_object()) {
     text += fmt::format("\nproxy  {} connections, {} UDP associations\n", number_of(*gateway, "connections"),

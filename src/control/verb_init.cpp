@@ -19,6 +19,7 @@
 #include "village/control/config.hpp"
 #include "village/crypto/certificate.hpp"
 #include "village/crypto/random.hpp"
+#include "village/service/ticket_keyring.hpp"
 #include "village/wire/base64.hpp"
 
 namespace village::control {
@@ -110,6 +111,10 @@ std::string config_of(const Plan& plan) {
           "\"villaged check --config FILE\" tells every mistake, SIGHUP applies changes.");
 }
 
+WallTime wall_now() {
+  return WallTime{std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch())};
+}
+
 /// Maker makes files and takes them away again if it cannot make all.
 class Maker {
  public:
@@ -140,7 +145,17 @@ class Maker {
     if (!write_identity(path("identity.key"), identity, problem_)) return false;
     keep(path("identity.key"));
     return make_certificate() && make_file("villaged.json", config_of(plan_), 0640) &&
-           make_directory(path("state"));
+           make_directory(path("state")) && (!plan_.exit || make_ticket_keys());
+  }
+
+  bool make_ticket_keys() {
+    const auto file = path("state/ticket.keys");
+    if (service::TicketKeyring::read_or_make(file, wall_now())) {
+      keep(file);
+      return true;
+    }
+    problem_ = "cannot make " + file;
+    return false;
   }
 
   bool make_directory(const std::string& directory) {
@@ -158,9 +173,7 @@ class Maker {
   }
 
   bool make_certificate() {
-    const WallTime now{
-        std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch())};
-    auto certificate = crypto::make_self_signed(plan_.name, now, certificate_days);
+    auto certificate = crypto::make_self_signed(plan_.name, wall_now(), certificate_days);
     if (!certificate) {
       problem_ = "cannot make a certificate";
       return false;
@@ -259,7 +272,8 @@ Verb init_verb() {
       "\n"
       "Makes a node in DIR: identity.key (its key, mode 0600), certificate.pem and certificate.key "
       "(self-signed, for\n"
-      "outer TLS), villaged.json (explained line by line) and state/. Never overwrites.\n"
+      "outer TLS), villaged.json (explained line by line) and state/ (for an exit with\n"
+      "ticket.keys, from which invitations are made). Never overwrites.\n"
       "An exit lets peers' traffic out to the internet and listens on 0.0.0.0:8443 (--listen). An entry, the "
       "default,\n"
       "opens a SOCKS5 and HTTP proxy on 127.0.0.1:1080 (--proxy) and sends everything through its exit: the "

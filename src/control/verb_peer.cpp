@@ -1,6 +1,8 @@
 // villaged peer: who this node talks with.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <system_error>
 
 #include "control/arguments.hpp"
 #include "control/config_edit.hpp"
@@ -14,12 +16,18 @@
 #include "control/text_forms.hpp"
 #include "control/verbs.hpp"
 #include "village/crypto/certificate.hpp"
+#include "village/crypto/random.hpp"
+#include "village/service/ticket_keyring.hpp"
 #include "village/wire/base64.hpp"
 
 namespace village::control {
 namespace {
 
 using service::TunnelPeer;
+
+WallTime wall_now() {
+  return WallTime{std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch())};
+}
 
 int usage_problem(const std::string& message) { return complain("peer", message, exit_usage); }
 
@@ -55,6 +63,16 @@ std::optional<Target> public_address(const Arguments& arguments, const Config& c
   return Target{*host, first.port};
 }
 
+std::string ticket_problem(const std::string& path, Error error) {
+  if (error.code == Errc::denied) return path + " can be read by others than its owner; chmod 600 it";
+  if (error.code == Errc::io) {
+    return "cannot use the ticket keys " + path + ": " +
+           std::generic_category().message(static_cast<int>(error.detail));
+  }
+  return path + " holds no ticket keys (line " + std::to_string(error.detail) +
+         "); move it away, and \"villaged peer invite\" makes new ones";
+}
+
 int invite(const Arguments& arguments) {
   const auto outcome = load_config(config_path(arguments));
   if (!outcome.config) {
@@ -87,6 +105,12 @@ int invite(const Arguments& arguments) {
     if (!pin)
       return complain("peer", "cannot read the certificate " + listen.certificate_pem_path, exit_failed);
     self.pin = *pin;
+  }
+  if (self.outer == service::Outer::tls && config.htx.tickets.use == service::TicketUse::required) {
+    const auto& path = config.htx.tickets.key_path;
+    const auto ring = service::TicketKeyring::read_or_make(path, wall_now());
+    if (!ring) return complain("peer", ticket_problem(path, ring.error()), exit_failed);
+    self.ticket = ring->keys().front().secret.open;
   }
   const auto uri = peer_uri(self);
   std::fprintf(
@@ -226,6 +250,7 @@ std::string write_peer(Change& change, TunnelPeer peer) {
   for (const auto& [key, value] : entry.items()) {
     if (key != "name" && key != "key") change.edit().set(pointer + "/" + key, value);
   }
+  if (peer.address && !peer.ticket && old.ticket) change.edit().set(pointer + "/ticket", nullptr);
   if (peer.address && !peer.pin && old.pin) change.edit().set(pointer + "/pin", nullptr);
   return peer.name;
 }
@@ -306,10 +331,38 @@ int list_peers(const Arguments& arguments) {
           (peer.address
                ? "  dial " + to_text(*peer.address) + (peer.outer == service::Outer::tls ? " tls" : " none")
                : "") +
+          (peer.ticket ? "  ticket " + wire::base64url(peer.ticket->id) : "") +
           (peer.allow_inbound ? "  may come in" : "") + "\n");
   }
   if (peers.empty()) print("no peers; \"villaged peer add\" brings one\n");
   return exit_fine;
+}
+
+// --- rotate-tickets
+
+int rotate_tickets(const Arguments& arguments) {
+  const auto outcome = load_config(config_path(arguments), false);
+  if (!outcome.config) {
+    print_errors(outcome);
+    return exit_usage;
+  }
+  const auto& tickets = outcome.config->htx.tickets;
+  auto ring = service::TicketKeyring::read_or_make(tickets.key_path, wall_now());
+  if (!ring) return complain("peer", ticket_problem(tickets.key_path, ring.error()), exit_failed);
+  crypto::SystemRandom random;
+  const bool revoke = arguments.has("--revoke");
+  if (revoke) *ring = service::TicketKeyring{};
+  ring->rotate(wall_now(), tickets.overlap, random);
+  if (const auto written = ring->write(tickets.key_path); !written)
+    return complain("peer", ticket_problem(tickets.key_path, written.error()), exit_failed);
+  std::string text;
+  for (const auto& key : ring->keys()) {
+    text += (text.empty() ? "new   " : "also  ") + wire::base64url(key.secret.open.id) + "\n";
+  }
+  print(text + "every peer that dials this node needs a new invitation " +
+        (revoke ? "now: the old ones are worthless\n"
+                : "(\"villaged peer invite\") before the old key ends (htx.tickets.overlap)\n"));
+  return apply(arguments, *outcome.config);
 }
 
 int run(const std::vector<std::string>& args) {
@@ -323,6 +376,7 @@ int run(const std::vector<std::string>& args) {
   if (word == "add") return add(arguments);
   if (word == "remove") return remove(arguments);
   if (word == "list") return list_peers(arguments);
+  if (word == "rotate-tickets") return rotate_tickets(arguments);
   const auto meant = nearest(word, words);
   return usage_problem(
       "unknown \"" + word + "\"; " +
@@ -340,6 +394,7 @@ Verb peer_verb() {
       "       villaged peer add --inbound KEY [--name NAME] [--no-reload] [--config FILE]\n"
       "       villaged peer list [--json] [--config FILE]\n"
       "       villaged peer remove NAME [--no-reload] [--config FILE]\n"
+      "       villaged peer rotate-tickets [--revoke] [--no-reload] [--config FILE]\n"
       "\n"
       "invite prints one line for another node: how to reach and recognise this one. On a node that listens "
       "nowhere it\n"
@@ -351,14 +406,18 @@ Verb peer_verb() {
       "add and remove change the configuration in place: comments and layout stay, a result with errors is "
       "not\n"
       "written, and a running node takes it over at once (--no-reload: not).\n"
+      "rotate-tickets makes a new ticket key, which invitations carry from now on; the old one is accepted "
+      "for\n"
+      "htx.tickets.overlap more, with --revoke no longer: do that when an invitation fell into wrong hands.\n"
       "--no-pin makes an invitation whose certificate is verified by host name, for one that a public "
       "authority signed.\n"
       "Without --config: ./villaged.json, ~/.villaged/villaged.json, /etc/villaged/villaged.json.\n"
       "\n"
       "example: villaged peer invite exit.example.org:8443 --config /etc/villaged/villaged.json\n",
       run,
-      {"invite", "add", "list", "remove"},
-      {"--config FILE", "--name NAME", "--inbound KEY", "--no-pin", "--no-route", "--no-reload", "--json"}};
+      {"invite", "add", "list", "remove", "rotate-tickets"},
+      {"--config FILE", "--name NAME", "--inbound KEY", "--no-pin", "--no-route", "--no-reload", "--revoke",
+       "--json"}};
 }
 
 }  // namespace village::control

@@ -24,12 +24,13 @@ net::TcpDialerOptions direct_options(const control::NetOptions& net) {
 }  // namespace
 
 CoreServices::CoreServices(net::Core& core, const control::NetOptions& net, TunnelSettings tunnel,
-                           GatewaySettings gateway, std::shared_ptr<service::TunnelCounts> counts)
+                           GatewaySettings gateway, std::shared_ptr<service::TunnelCounts> counts,
+                           std::shared_ptr<service::TicketDesk> desk)
     : core_{core},
       exit_policy_{std::make_shared<service::AddressPolicy>(service::make_exit_policy(tunnel->exit))},
       exit_{core, exit_options(net)},
       direct_{core, direct_options(net)},
-      tunnel_{core, std::move(tunnel), exit_, std::move(counts)},
+      tunnel_{core, std::move(tunnel), exit_, std::move(counts), std::move(desk)},
       gateway_{core, std::move(gateway), direct_,
                [this](std::string_view peer) { return tunnel_.dialer(peer); }} {}
 

@@ -27,9 +27,10 @@ class CoreServices {
   using TunnelSettings = std::shared_ptr<const service::TunnelOptions>;
   using GatewaySettings = std::shared_ptr<const service::GatewayOptions>;
 
-  /// `counts` is the same for all cores: what the limits "over all cores" count.
+  /// `counts` is the same for all cores: what the limits "over all cores" count. So is `desk`.
   CoreServices(net::Core& core, const control::NetOptions& net, TunnelSettings tunnel,
-               GatewaySettings gateway, std::shared_ptr<service::TunnelCounts> counts);
+               GatewaySettings gateway, std::shared_ptr<service::TunnelCounts> counts,
+               std::shared_ptr<service::TicketDesk> desk);
 
   /// serve_peers fails if certificate or key cannot be used; see Tunnel::serve.
   Result<void> serve_peers(std::shared_ptr<net::Listener> listener, std::size_t index);

@@ -12,6 +12,7 @@ inline constexpr std::uint32_t log_lines_burst = 2'000;     ///< lines that may 
 inline constexpr std::uint32_t log_lines_per_second = 200;  ///< and steadily; more are counted and dropped
 inline constexpr std::size_t last_errors_max = 8;           ///< lines kept for `villaged status`
 inline constexpr std::size_t inherited_sockets_max = 64;    ///< LISTEN_FDS above that is not believed
+inline constexpr Duration ticket_report_interval = std::chrono::hours{1};
 inline constexpr Duration heartbeat_interval = std::chrono::seconds{10};  ///< without a watchdog
 inline constexpr Duration start_max = std::chrono::seconds{30};  ///< until every core has answered once
 

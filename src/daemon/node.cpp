@@ -33,7 +33,11 @@ net::RuntimeOptions runtime_options(const control::NetOptions& options) {
 }  // namespace
 
 Node::Node(control::Config config, LogSink& log)
-    : started_{config}, config_{std::move(config)}, log_{log}, runtime_{runtime_options(config_.net)} {
+    : started_{config},
+      config_{std::move(config)},
+      log_{log},
+      runtime_{runtime_options(config_.net)},
+      tickets_{runtime_.core(0).clock()} {
   started_at_ = runtime_.core(0).clock().now();
   cores_gauge.add(static_cast<std::int64_t>(runtime_.cores()));
 }
@@ -46,12 +50,13 @@ std::string Node::open(const std::vector<InheritedSocket>& inherited) {
   for (const auto& warning : outcome.warnings) VG_LOG(warn, "daemon", "{}", warning);
   listeners_ = std::move(outcome.listeners);
   for (const auto& entry : listeners_) VG_LOG(info, "daemon", "listen {}", entry.text);
+  if (auto problem = tickets_.open(config_.htx); !problem.empty()) return problem;
   const auto tunnel = std::make_shared<const service::TunnelOptions>(config_.htx);
   const auto gateway = std::make_shared<const service::GatewayOptions>(config_.proxy);
   const auto counts = std::make_shared<service::TunnelCounts>();
   for (std::size_t i = 0; i < runtime_.cores(); ++i) {
-    services_.push_back(
-        std::make_unique<CoreServices>(runtime_.core(i), config_.net, tunnel, gateway, counts));
+    services_.push_back(std::make_unique<CoreServices>(runtime_.core(i), config_.net, tunnel, gateway, counts,
+                                                       tickets_.desk()));
   }
   return {};
 }
@@ -116,6 +121,7 @@ net::Task<control::NodeStatus> Node::status() {
   status.cores = runtime_.cores();
   status.listening = listening();
   status.sandbox = sandbox_.active();
+  status.tickets = tickets_.status();
   status.last_errors = log_.last_errors();
   for (std::size_t i = 0; i < services_.size(); ++i) {
     auto part = co_await services_[i]->status();
@@ -163,6 +169,7 @@ net::Task<std::vector<std::string>> Node::reload() {
 
 asio::awaitable<void> Node::apply() {
   log::set_level(config_.log.level);
+  tickets_.reload(config_.htx);
   const auto tunnel = std::make_shared<const service::TunnelOptions>(config_.htx);
   const auto gateway = std::make_shared<const service::GatewayOptions>(config_.proxy);
   for (auto& services : services_) co_await services->reload(tunnel, gateway);

@@ -15,6 +15,7 @@
 #include "daemon/listeners.hpp"
 #include "daemon/log_sink.hpp"
 #include "daemon/sandbox.hpp"
+#include "daemon/ticket_keeper.hpp"
 #include "village/control/config.hpp"
 #include "village/control/server.hpp"
 #include "village/net/runtime.hpp"
@@ -51,6 +52,8 @@ class Node {
   net::Task<std::vector<std::string>> reload();
   /// drain stops accepting, waits for what runs until `deadline`, then ends it.
   asio::awaitable<void> drain(Instant deadline);
+  /// tick does what falls due now and then; the supervisor calls it every few seconds on its own thread.
+  void tick() { tickets_.tick(); }
   void stop();
 
  private:
@@ -66,6 +69,7 @@ class Node {
   LogSink& log_;
   net::Runtime runtime_;
   Sandbox sandbox_;
+  TicketKeeper tickets_;
   std::vector<OpenListener> listeners_;
   std::vector<std::unique_ptr<CoreServices>> services_;
   std::unique_ptr<control::ControlServer> control_;

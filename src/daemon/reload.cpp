@@ -51,6 +51,9 @@ control::Config keep_restart_values(const control::Config& started, control::Con
   changed.daemon = started.daemon;
   changed.log.json = started.log.json;
   changed.htx.identity = started.htx.identity;
+  changed.htx.tickets.use = started.htx.tickets.use;
+  changed.htx.tickets.key_path = started.htx.tickets.key_path;
+  changed.htx.tickets.replay_path = started.htx.tickets.replay_path;
   keep_peer_listeners(started.htx.listen, changed.htx.listen);
   keep_inbounds(started.proxy.inbounds, changed.proxy.inbounds);
   return changed;

@@ -114,6 +114,7 @@ void Supervisor::begin_round() {
 
 void Supervisor::check_heartbeat() {
   next_check_ = now() + interval_;
+  node_.tick();
   if (heartbeat_.complete()) {
     if (std::exchange(stalled_, false)) VG_LOG(info, "daemon", "all cores turn again");
     notifier_.watchdog();

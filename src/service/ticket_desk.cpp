@@ -1,5 +1,6 @@
 #include "village/service/ticket_desk.hpp"
 
+#include <algorithm>
 #include <variant>
 
 #include "service/replay_file.hpp"
@@ -83,9 +84,22 @@ TicketVerdict TicketDesk::judge(std::string_view ticket_text, const net::Ip& fro
 // In the file before anybody is told: what the file cannot take is still refused until the process ends.
 TicketVerdict TicketDesk::enter(const htx::AccessTicket& ticket, std::uint64_t hour) {
   const auto verdict = gate_.enter(ticket, hour);
-  if (verdict != TicketVerdict::accepted || file_ == nullptr) return verdict;
+  if (verdict != TicketVerdict::accepted) return verdict;
+  note_use(ticket.key_id);
+  if (file_ == nullptr) return verdict;
   if (!file_->append({ticket.tag, hour}, gate_.replays())) ticket_metrics::file_errors.add();
   return verdict;
+}
+
+void TicketDesk::note_use(const htx::TicketKeyId& id) {
+  auto use = std::find_if(uses_.begin(), uses_.end(), [&id](const KeyUse& each) { return each.id == id; });
+  if (use == uses_.end()) {
+    std::erase_if(uses_, [this](const KeyUse& each) { return keys_->find(each.id) == nullptr; });
+    uses_.push_back({id, 0, {}});
+    use = uses_.end() - 1;
+  }
+  ++use->accepted;
+  use->last = clock_.wall();
 }
 
 void TicketDesk::refresh() {
@@ -102,9 +116,11 @@ void TicketDesk::show(std::size_t sources) {
   sources_shown_ = sources;
 }
 
+std::uint64_t TicketDesk::judged(TicketVerdict verdict) { return ticket_metrics::judged_total(verdict); }
+
 TicketDesk::Status TicketDesk::status() const {
   const std::lock_guard lock{mutex_};
-  return {gate_.replays().entries().size(), gate_.buckets().charged(clock_.now()), file_ != nullptr};
+  return {gate_.replays().entries().size(), gate_.buckets().charged(clock_.now()), file_ != nullptr, uses_};
 }
 
 void TicketDesk::set_keys(Keys keys) {

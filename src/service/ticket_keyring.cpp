@@ -95,6 +95,16 @@ Result<TicketKeyring> TicketKeyring::read(const std::string& path) {
   return parse(std::string_view{secret.text}.substr(0, static_cast<std::size_t>(size)));
 }
 
+Result<TicketKeyring> TicketKeyring::read_or_make(const std::string& path, WallTime now) {
+  auto ring = read(path);
+  if (ring ? !ring->empty() : ring.error() != fail(Errc::io, ENOENT)) return ring;
+  crypto::SystemRandom random;
+  TicketKeyring made;
+  made.rotate(now, Duration{0}, random);
+  VG_TRY_VOID(made.write(path));
+  return made;
+}
+
 Result<void> TicketKeyring::write(const std::string& path) const {
   SecretText secret;
   secret.text.reserve(file_bytes_max);
@@ -115,7 +125,8 @@ Result<void> TicketKeyring::write(const std::string& path) const {
       ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
   if (!file) return fail(Errc::io, static_cast<std::uint64_t>(errno));
   struct stat former {};
-  if (::stat(path.c_str(), &former) == 0) {
+  const auto folder = path.substr(0, path.rfind('/') + 1) + ".";
+  if (::stat(path.c_str(), &former) == 0 || ::stat(folder.c_str(), &former) == 0) {
     [[maybe_unused]] const auto kept = ::fchown(file.get(), former.st_uid, former.st_gid);  // root only
   }
   auto written = write_to(file.get(), secret.text);

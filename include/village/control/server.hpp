@@ -3,6 +3,7 @@
 // page.
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,19 @@ class Listener;
 
 namespace village::control {
 
+/// TicketStatus is the state of access tickets on a node that asks for them.
+struct TicketStatus {
+  struct Key {
+    std::string id;  ///< base64url, as in invitations
+    Duration age{0};
+    std::uint64_t accepted = 0;          ///< tickets since start
+    std::optional<Duration> since_last;  ///< since the last of them
+  };
+  std::vector<Key> keys;  ///< newest first: the one that invitations carry
+  std::size_t remembered = 0, sources = 0;
+  bool on_disk = false;
+};
+
 /// NodeStatus is all that `/api/v1/status` and `villaged status` show.
 struct NodeStatus {
   std::string name, node, version, state;  ///< node = bn1: name; state = starting, ready, draining
@@ -28,7 +42,8 @@ struct NodeStatus {
   std::vector<std::string> listening;  ///< "htx tls 0.0.0.0:8443", "proxy local 127.0.0.1:1080", ...
   std::vector<service::SessionStatus> sessions;
   service::GatewayStatus gateway;
-  std::vector<std::string> sandbox;  ///< "seccomp", "landlock" when active
+  std::optional<TicketStatus> tickets;  ///< none = this node asks for none
+  std::vector<std::string> sandbox;     ///< "seccomp", "landlock" when active
   std::vector<std::string> last_errors;
 };
 

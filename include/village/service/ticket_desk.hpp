@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <vector>
 
 #include "village/base/time.hpp"
 #include "village/htx/ticket_gate.hpp"
@@ -37,16 +38,26 @@ class TicketDesk {
 
   /// refresh brings the gauges up to date that change by time alone. Now and then.
   void refresh();
+  /// KeyUse tells whether peers still come by a key.
+  struct KeyUse {
+    htx::TicketKeyId id{};
+    std::uint64_t accepted = 0;
+    WallTime last{};
+  };
   struct Status {
-    std::size_t replays = 0;  ///< accepted tickets remembered
-    std::size_t sources = 0;  ///< networks whose bucket is not full
-    bool on_disk = false;     ///< the replay file is kept
+    std::size_t replays = 0;   ///< accepted tickets remembered
+    std::size_t sources = 0;   ///< networks whose bucket is not full
+    bool on_disk = false;      ///< the replay file is kept
+    std::vector<KeyUse> keys;  ///< since start; keys that were never used are not there
   };
   Status status() const;
+  /// judged is how many tickets of the process had that verdict.
+  static std::uint64_t judged(htx::TicketVerdict verdict);
 
  private:
   htx::TicketVerdict judge(std::string_view ticket_text, const net::Ip& from);
   htx::TicketVerdict enter(const htx::AccessTicket& ticket, std::uint64_t hour);
+  void note_use(const htx::TicketKeyId& id);
   void show(std::size_t sources);
 
   const Clock& clock_;
@@ -55,6 +66,7 @@ class TicketDesk {
   bool pretag_required_;
   htx::TicketGate gate_;
   std::unique_ptr<ReplayFile> file_;  ///< null = none
+  std::vector<KeyUse> uses_;          ///< one for each key there was, at most ticket_keys_max
   std::size_t replays_shown_ = 0, sources_shown_ = 0;
 };
 

@@ -34,8 +34,10 @@ class TicketKeyring {
   /// read reads the file. Errors: those of parse; io (detail = errno; ENOENT = none yet), denied (others than
   /// its owner can read it).
   static Result<TicketKeyring> read(const std::string& path);
+  /// read_or_make reads the file, or makes it with one key if it is not there. Errors: those of read, write.
+  static Result<TicketKeyring> read_or_make(const std::string& path, WallTime now);
   /// write puts the keys in the place of the file at once, mode 0600, synced; the owner of a file that was
-  /// there stays. Errors: io.
+  /// there stays, a new one gets that of its folder. Errors: io.
   Result<void> write(const std::string& path) const;
 
   /// rotate makes a new first key; `prune` follows from it.

@@ -67,4 +67,13 @@ struct TunnelOptions {
       std::chrono::minutes{10};  ///< a session without streams for so long is closed by its dialer
 };
 
+/// asks_tickets tells whether a listener of this node takes tickets.
+inline bool asks_tickets(const TunnelOptions& options) {
+  if (options.tickets.use != TicketUse::required) return false;
+  for (const auto& listen : options.listen) {
+    if (listen.outer == Outer::tls) return true;
+  }
+  return false;
+}
+
 }  // namespace village::service
