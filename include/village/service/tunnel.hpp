@@ -10,6 +10,7 @@
 
 #include "village/net/core.hpp"
 #include "village/net/dialer.hpp"
+#include "village/service/connection_places.hpp"
 #include "village/service/tunnel_options.hpp"
 
 namespace village::net {
@@ -39,6 +40,8 @@ struct SessionStatus {
 struct TunnelCounts {
   std::atomic<std::uint32_t> inbound_sessions{0};  ///< accepted connections, from accept to the end
   std::atomic<std::uint32_t> handshakes{0};        ///< those whose handshake is not finished
+  std::atomic<std::uint32_t> strangers{0};         ///< connections that the decoy serves
+  AddressShares handshake_shares, stranger_shares;
 };
 
 /// Tunnel lives on one core: every call on that core's thread. Before it dies drain() must have ended (unless

@@ -26,6 +26,11 @@ inline constexpr Duration tunnel_half_closed_max =
 inline constexpr Duration tunnel_stream_idle_max =
     std::chrono::minutes{30};  ///< exit: nothing in either direction
 
+// The decoy: strangers' bytes on their way, and the files of a directory decoy.
+inline constexpr std::size_t decoy_buffer_bytes = 16'384;  ///< in each direction, while bytes move
+inline constexpr Duration decoy_half_closed_max =
+    std::chrono::seconds{60};  ///< after the origin's FIN: what the kernel gives an orphan
+
 static_assert(tunnel_io_buffer_bytes >= 65'535 * 2);  // a rest of one frame and room for another
 
 }  // namespace village::service::limits

@@ -13,6 +13,8 @@
 #include "village/crypto/certificate.hpp"
 #include "village/crypto/ed25519.hpp"
 #include "village/htx/session.hpp"
+#include "village/proxy/upgrade.hpp"
+#include "village/service/decoy_options.hpp"
 #include "village/wire/node_id.hpp"
 
 namespace village::service {
@@ -36,6 +38,7 @@ struct TunnelPeer {
   std::optional<crypto::SpkiPin>
       pin;  ///< outer tls: SHA-256 of the server's SPKI; none = verify by host name
   std::vector<htx::Suite> suites{htx::Suite::xk_aesgcm_sha256, htx::Suite::xk_chacha_sha256};
+  proxy::UpgradePlace upgrade;  ///< outer tls: the path and cookie by which it knows a way in
   bool allow_inbound = false;  ///< on the allow-list of our listeners
 };
 
@@ -50,6 +53,8 @@ struct TunnelOptions {
   std::vector<TunnelListen> listen;
   std::vector<TunnelPeer> peers;
   ExitOptions exit;
+  proxy::UpgradePlace upgrade;                  ///< outer tls: how peers ask for a way in
+  DecoyOptions decoy;                           ///< outer tls: what strangers see
   htx::Settings session;                        ///< chunk, windows, ping, key update
   std::uint32_t inbound_sessions_max = 10'000;  ///< over all cores
   std::uint32_t handshakes_max = 1'000;         ///< unfinished handshakes over all cores
