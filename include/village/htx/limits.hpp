@@ -48,6 +48,16 @@ inline constexpr std::uint64_t key_update_free_bytes = 16 << 20;
 inline constexpr unsigned key_update_bucket = 10;
 inline constexpr Duration key_update_refill = std::chrono::minutes{1};
 
+// Traffic shape: what a file may say, so that none can flood the wire or keep a session from doing its work.
+inline constexpr std::size_t shape_buckets_max = 256;  ///< of one distribution
+inline constexpr std::uint32_t shape_weight_max = 1'000'000'000;
+inline constexpr std::uint64_t shape_value_max = std::uint64_t{1} << 40;
+inline constexpr std::size_t record_bytes_max = 16'384;      ///< plaintext of a TLS record (RFC 8446 5.1)
+inline constexpr std::size_t small_record_bytes_max = 4'096;  ///< what a small write may be padded to
+inline constexpr std::size_t idle_padding_bytes_max = 4'096;  ///< one idle padding
+inline constexpr std::size_t idle_paddings_max = 64;          ///< behind one another without data between
+inline constexpr std::size_t first_bytes_max = 1 << 20;       ///< sent in small records after an idle time
+
 // Memory kept for reuse by one thread.
 inline constexpr std::size_t pooled_bytes_max = 8 << 20;
 
