@@ -58,6 +58,9 @@ inline constexpr std::size_t idle_padding_bytes_max = 4'096;  ///< one idle padd
 inline constexpr std::size_t idle_paddings_max = 64;          ///< behind one another without data between
 inline constexpr std::size_t first_bytes_max = 1 << 20;       ///< sent in small records after an idle time
 
+// Messages: what a MessageReader keeps between two messages.
+inline constexpr std::size_t message_kept_bytes = 64 << 10;
+
 // Memory kept for reuse by one thread.
 inline constexpr std::size_t pooled_bytes_max = 8 << 20;
 
