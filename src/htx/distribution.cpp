@@ -108,7 +108,8 @@ double Distribution::cdf(std::uint64_t value) const {
   const auto index = static_cast<std::size_t>(first - buckets_.begin());
   double weight = index == 0 ? 0 : static_cast<double>(sums_[index - 1]);
   if (first != buckets_.end() && first->low <= value) {
-    weight += first->weight * static_cast<double>(value - first->low + 1) / static_cast<double>(width(*first));
+    weight +=
+        first->weight * static_cast<double>(value - first->low + 1) / static_cast<double>(width(*first));
   }
   return weight / static_cast<double>(total());
 }

@@ -49,7 +49,8 @@ std::size_t Pacing::padded(std::size_t bytes, RandomSource& random) {
   // is, but then that size would come more often than the shape says.
   const auto& sizes = side_->small_record;
   if (sizes.empty() || bytes + frame_overhead_bytes > sizes.highest()) return bytes;
-  return static_cast<std::size_t>(sizes.sample_at_least(bytes + frame_overhead_bytes, random).value_or(bytes));
+  return static_cast<std::size_t>(
+      sizes.sample_at_least(bytes + frame_overhead_bytes, random).value_or(bytes));
 }
 
 }  // namespace village::htx

@@ -64,7 +64,8 @@ std::shared_ptr<const Shape> Shape::faster(std::uint64_t divisor) const {
   auto quick = parts_;
   for (const auto& row : parts) {
     if (row.unit != ShapeUnit::time) continue;
-    for (auto* side : {&quick.client, &quick.server}) side->*row.member = (side->*row.member).divided(divisor);
+    for (auto* side : {&quick.client, &quick.server})
+      side->*row.member = (side->*row.member).divided(divisor);
   }
   quick.websocket_idle_timeout = quick.websocket_idle_timeout.divided(divisor);
   return std::shared_ptr<const Shape>{new Shape{std::move(quick)}};

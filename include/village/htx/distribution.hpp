@@ -26,7 +26,8 @@ class Distribution {
  public:
   Distribution() = default;
   /// make takes buckets in ascending order without overlap. Errors: limit_exceeded (more than
-  /// limits::shape_buckets_max), bad_argument (order, weight 0 or above limits::shape_weight_max, high < low).
+  /// limits::shape_buckets_max), bad_argument (order, weight 0 or above limits::shape_weight_max, high <
+  /// low).
   static Result<Distribution> make(std::vector<Bucket> buckets);
   /// of_samples sums observed values up in at most `buckets_max` buckets of about equal mass; a value that
   /// comes often keeps a bucket of its own. Values are sorted in place. Empty for no values.

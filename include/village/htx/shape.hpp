@@ -1,7 +1,7 @@
 #pragma once
 // Shape: how the traffic of a session is to look from outside: when PINGs go out, what follows when data
-// stops, how long the handshake's padding is, how bytes are cut into TLS records. Every time and size is drawn
-// from the shape's distributions, none is a constant of this program. docs/shape.md has the file form.
+// stops, how long the handshake's padding is, how bytes are cut into TLS records. Every time and size is
+// drawn from the shape's distributions, none is a constant of this program. docs/shape.md has the file form.
 //
 // Shapes the times and sizes of what the session itself says. Not the volume and not the direction of what
 // users send.
@@ -97,8 +97,8 @@ class RecordSizes {
   std::shared_ptr<const Shape> shape_;
   Role role_;
   bool begun_ = false;
-  Instant last_;                ///< of the last record
-  Duration again_{0};           ///< silence after which the first records begin anew
+  Instant last_;                  ///< of the last record
+  Duration again_{0};             ///< silence after which the first records begin anew
   std::uint64_t first_left_ = 0;  ///< bytes still to go out as first records
 };
 
