@@ -58,6 +58,11 @@ inline constexpr std::size_t idle_padding_bytes_max = 4'096;  ///< one idle padd
 inline constexpr std::size_t idle_paddings_max = 64;          ///< behind one another without data between
 inline constexpr std::size_t first_bytes_max = 1 << 20;       ///< sent in small records after an idle time
 
+// Access tickets, for the whole node.
+inline constexpr std::size_t ticket_keys_max = 8;
+inline constexpr std::size_t ticket_replays_max = 4 << 20;  ///< the most that TicketRules may say
+inline constexpr std::size_t ticket_sources_max = 8'192;    ///< networks with a bucket of their own
+
 // Messages: what a MessageReader keeps between two messages.
 inline constexpr std::size_t message_kept_bytes = 64 << 10;
 
