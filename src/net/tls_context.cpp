@@ -128,6 +128,12 @@ Result<std::shared_ptr<SSL_CTX>> server_context(TlsServerContext::State& state,
   } else {
     SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   }
+  if (const auto& keys = state.options.resumption) {
+    auto copy = keys->clone();
+    if (SSL_CTX_ctrl(context.get(), SSL_CTRL_SET_TLSEXT_TICKET_KEYS, static_cast<long>(copy.size),
+                     copy.fill().data()) != 1)
+      return fail(Errc::internal);
+  }
   if (!state.alpn.empty()) SSL_CTX_set_alpn_select_cb(context.get(), choose_alpn, &state);
   VG_TRY_VOID(load_identity(context.get(), certificate_pem, key_pem));
   return context;
@@ -152,6 +158,7 @@ Result<std::shared_ptr<TlsServerContext>> TlsServerContext::make(const TlsServer
   state->options.alpn = options.alpn;
   state->options.version_min = options.version_min;
   state->options.style = options.style;
+  state->options.resumption = options.resumption;
   VG_TRY(alpn, alpn_wire(options.alpn));
   state->alpn = std::move(alpn);
   VG_TRY(context, server_context(*state, options.certificate_pem, options.key_pem));

@@ -19,12 +19,12 @@ std::string http_date(WallTime when) {
   const year_month_day date{day};
   const hh_mm_ss time{at - day};
   std::array<char, 64> text{};
-  const int size = std::snprintf(
-      text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT",
-      days_of_week[weekday{day}.c_encoding()], static_cast<unsigned>(date.day()),
-      months[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
-      static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
-      static_cast<int>(time.seconds().count()));
+  const int size =
+      std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT",
+                    days_of_week[weekday{day}.c_encoding()], static_cast<unsigned>(date.day()),
+                    months[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()),
+                    static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+                    static_cast<int>(time.seconds().count()));
   return {text.data(), static_cast<std::size_t>(size)};
 }
 

@@ -95,7 +95,9 @@ net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive(std::unique_
     co_return fail(Errc::denied);
   }
   UpgradeWatch watch{options->upgrade};
-  const DecoySplice::Judge judge = [this, &watch, &from](ByteView bytes) { return this->judge(watch, bytes, from); };
+  const DecoySplice::Judge judge = [this, &watch, &from](ByteView bytes) {
+    return this->judge(watch, bytes, from);
+  };
   if (seated && decoy.origin) {
     const auto end = co_await serve_stranger(*tls, *decoy.origin, false, judge);
     if (end != SpliceEnd::admitted) {

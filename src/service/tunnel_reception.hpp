@@ -32,6 +32,8 @@ class TunnelReception {
   net::Task<std::unique_ptr<net::TlsStream>> receive(std::unique_ptr<net::SocketStream> socket, net::Ip from,
                                                      std::optional<Place>& handshake);
 
+  void use_tls(std::shared_ptr<net::TlsServerContext> tls) { tls_ = std::move(tls); }
+
   /// stay_silent keeps a stream open, reading and saying nothing, as a WebSocket server does that nobody
   /// speaks to, and closes it at the time-out.
   boost::asio::awaitable<void> stay_silent(net::TlsStream& stream, net::Ip from);

@@ -7,6 +7,7 @@
 
 #include "village/base/bytes.hpp"
 #include "village/crypto/certificate.hpp"
+#include "village/crypto/secret.hpp"
 #include "village/net/core.hpp"
 #include "village/net/stream.hpp"
 
@@ -26,6 +27,8 @@ struct TlsServerOptions {
       alpn;  ///< in order of preference; empty = ALPN is ignored. No overlap: the hello is refused
   TlsVersion version_min = TlsVersion::v1_3;
   TlsServerStyle style = TlsServerStyle::own;
+  /// Keys of session tickets, so that any of several contexts takes what another gave out; null = random.
+  std::shared_ptr<const crypto::Secret<80>> resumption;
 };
 
 /// TlsServerContext holds certificate, key and settings. Any thread.

@@ -8,9 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "village/crypto/secret.hpp"
 #include "village/net/core.hpp"
 #include "village/net/dialer.hpp"
 #include "village/service/connection_places.hpp"
+#include "village/service/ticket_desk.hpp"
 #include "village/service/tunnel_options.hpp"
 
 namespace village::net {
@@ -42,6 +44,13 @@ struct TunnelCounts {
   std::atomic<std::uint32_t> handshakes{0};        ///< those whose handshake is not finished
   std::atomic<std::uint32_t> strangers{0};         ///< connections that the decoy serves
   AddressShares handshake_shares, stranger_shares;
+
+  /// resumption is the keys of TLS session tickets: strangers may resume on any core.
+  std::shared_ptr<const crypto::Secret<80>> resumption() const { return resumption_; }
+
+ private:
+  static std::shared_ptr<const crypto::Secret<80>> fresh();
+  std::shared_ptr<const crypto::Secret<80>> resumption_ = fresh();
 };
 
 /// Tunnel lives on one core: every call on that core's thread. Before it dies drain() must have ended (unless
@@ -49,9 +58,10 @@ struct TunnelCounts {
 class Tunnel {
  public:
   /// `exit` opens the targets of peers' streams (a TcpDialer with the exit's address policy); it outlives the
-  /// Tunnel. `counts` is the same object for all cores of a node; nullptr = this is the only core.
+  /// Tunnel. `counts` is the same object for all cores of a node; nullptr = this is the only core. `desk`
+  /// judges access tickets for all cores; nullptr = listeners ask for none.
   Tunnel(net::Core& core, std::shared_ptr<const TunnelOptions> options, net::Dialer& exit,
-         std::shared_ptr<TunnelCounts> counts = nullptr);
+         std::shared_ptr<TunnelCounts> counts = nullptr, std::shared_ptr<TicketDesk> desk = nullptr);
   ~Tunnel();
 
   /// serve accepts peers on this core's part of a listener until drain(); `index` is the entry of

@@ -12,9 +12,11 @@
 #include "village/base/time.hpp"
 #include "village/crypto/certificate.hpp"
 #include "village/crypto/ed25519.hpp"
+#include "village/htx/access_ticket.hpp"
 #include "village/htx/session.hpp"
 #include "village/proxy/upgrade.hpp"
 #include "village/service/decoy_options.hpp"
+#include "village/service/ticket_options.hpp"
 #include "village/wire/node_id.hpp"
 
 namespace village::service {
@@ -38,8 +40,10 @@ struct TunnelPeer {
   std::optional<crypto::SpkiPin>
       pin;  ///< outer tls: SHA-256 of the server's SPKI; none = verify by host name
   std::vector<htx::Suite> suites{htx::Suite::xk_aesgcm_sha256, htx::Suite::xk_chacha_sha256};
+  std::optional<htx::TicketPublic>
+      ticket;                   ///< outer tls: makes the tickets that let us in; none = shows none
   proxy::UpgradePlace upgrade;  ///< outer tls: the path and cookie by which it knows a way in
-  bool allow_inbound = false;  ///< on the allow-list of our listeners
+  bool allow_inbound = false;   ///< on the allow-list of our listeners
 };
 
 /// ExitOptions say which targets streams of peers may reach from here.
@@ -53,6 +57,7 @@ struct TunnelOptions {
   std::vector<TunnelListen> listen;
   std::vector<TunnelPeer> peers;
   ExitOptions exit;
+  TicketOptions tickets;
   proxy::UpgradePlace upgrade;                  ///< outer tls: how peers ask for a way in
   DecoyOptions decoy;                           ///< outer tls: what strangers see
   htx::Settings session;                        ///< chunk, windows, ping, key update
