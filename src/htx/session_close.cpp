@@ -45,11 +45,13 @@ void Session::State::ping() {
   random.fill(payload);
   ping_sent = payload;
   ping_time = now;
-  sender.ping(payload);
+  pacing.pinged(random, now);
+  sender.ping(*ping_sent);
 }
 
 std::optional<Instant> Session::State::ping_deadline() const {
   if (ping_sent) return std::max(ping_time, heard_time) + settings.ping_timeout;
+  if (settings.ping_interval > Duration{0} && pacing.paces_pings()) return pacing.ping_due();
   if (settings.ping_interval > Duration{0}) return heard_time + settings.ping_interval;
   return std::nullopt;
 }
@@ -59,6 +61,7 @@ std::optional<Instant> Session::State::next_deadline() const {
   auto due = std::min(sender.timer_due(), relief_time);
   if (const auto ping_due = ping_deadline()) due = std::min(due, *ping_due);
   if (!shrunk) due = std::min(due, busy_time + limits::idle_time);
+  if (const auto padding_due = pacing.padding_due()) due = std::min(due, *padding_due);
   return due == Instant::max() ? std::nullopt : std::optional{due};
 }
 
@@ -67,6 +70,7 @@ void Session::State::on_deadline() {
   if (!shrunk && now >= busy_time + limits::idle_time) shrink();
   while (const auto overdue = sender.overdue(now)) give_up(*overdue->stream, overdue->code);
   if (now >= relief_time) relieve();
+  pacing.on_padding_due(random, now);
   const auto ping_due = ping_deadline();
   if (!ping_due || now < *ping_due) return;
   if (ping_sent) {

@@ -4,6 +4,7 @@
 #include "htx/capabilities.hpp"
 #include "htx/event_queue.hpp"
 #include "htx/flood_budget.hpp"
+#include "htx/pacing.hpp"
 #include "htx/receiver.hpp"
 #include "htx/sender.hpp"
 #include "htx/stream_table.hpp"
@@ -39,6 +40,8 @@ struct Session::State final : Sender::Listener {
   void on_fin(Stream& stream);
 
   // --- sending
+  std::size_t transmit(ByteSpan out);
+  void pad(ByteSpan out, std::size_t& size);
   void on_room(Stream& stream) override;
   void on_fin_sent(Stream& stream) override;
   void send_capabilities();
@@ -96,7 +99,8 @@ struct Session::State final : Sender::Listener {
   FloodBudget idle_frames, resets_taken;
   std::uint64_t paid_frames = 0;  ///< of sender.data_frames(), what idle_frames has earned for
 
-  // Pings.
+  // Pings and padding.
+  Pacing pacing;
   std::optional<PingPayload> ping_sent;
   Instant ping_time;
   Instant heard_time;  ///< of the last authentic frame
