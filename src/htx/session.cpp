@@ -88,10 +88,10 @@ Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_,
 
 /// transmit writes what waits, then padding: never instead of data, never beside more than fits a record.
 std::size_t Session::State::transmit(ByteSpan out) {
-  const auto data_before = statistics.data_bytes_out;
+  const auto data_before = moved_out();
   auto size = sender.transmit(out, now);
   if (!pacing.shaped()) return size;
-  if (statistics.data_bytes_out != data_before) pacing.moved(random, now);
+  if (moved_out() != data_before) pacing.moved(random, now);
   if (!sender.close_queued()) pad(out, size);
   return size;
 }

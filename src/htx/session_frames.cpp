@@ -30,7 +30,7 @@ bool is_unprintable(std::byte c) { return c < std::byte{' '} || c > std::byte{'~
 }  // namespace
 
 Result<std::size_t> Session::State::receive(ByteSpan in) {
-  const auto data_before = statistics.data_bytes_in;
+  const auto data_before = moved_in();
   std::size_t used = 0;
   while (!peer_closed) {
     auto frame = receiver.next(in.subspan(used));
@@ -50,7 +50,7 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
       return fail_session(static_cast<Code>(error.detail), name(error.code), error);
     }
   }
-  if (pacing.shaped() && statistics.data_bytes_in != data_before) pacing.moved(random, now);
+  if (pacing.shaped() && moved_in() != data_before) pacing.moved(random, now);
   if (peer_closed) return in.size();
   return used;
 }

@@ -62,6 +62,9 @@ struct Session::State final : Sender::Listener {
   void raise_connection(std::uint32_t window);
   std::uint32_t open_limit() const;
 
+  /// moved_in, moved_out change whenever something of the application comes or goes.
+  std::uint64_t moved_in() const { return statistics.data_bytes_in + statistics.datagrams_in; }
+  std::uint64_t moved_out() const { return statistics.data_bytes_out + statistics.datagrams_out; }
   StreamStatistics statistics_of(const Stream& stream) const;
 
   // --- the end (session_close.cpp)
