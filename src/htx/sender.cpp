@@ -136,6 +136,15 @@ std::size_t Sender::transmit(ByteSpan out, Instant now) {
   return output.used();
 }
 
+std::size_t Sender::pad(ByteSpan out, std::size_t bytes) {
+  static constexpr ByteArray<limits::record_bytes_max> zeros{};
+  if (close_sent_ || exhausted_ || bytes < frame_overhead_bytes) return 0;
+  Output output{out};
+  const auto body = ByteView{zeros}.first(std::min(bytes - frame_overhead_bytes, zeros.size()));
+  (void)write(output, FrameType::padding, 0, {}, body);
+  return output.used();
+}
+
 /// step writes one frame. false: nothing more fits, or nothing is to be sent.
 bool Sender::step(Output& out, Instant now) {
   if (close_) {

@@ -68,6 +68,8 @@ class Sender {
 
   // --- bytes
   std::size_t transmit(ByteSpan out, Instant now);
+  /// pad writes a PADDING frame of `bytes` (26 to 65,535) and returns them; 0 if there is no room.
+  std::size_t pad(ByteSpan out, std::size_t bytes);
   bool wants_transmit() const;
   std::size_t unsent_bytes() const { return unsent_; }
   std::uint32_t credit() const { return credit_.left(); }

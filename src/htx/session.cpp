@@ -61,6 +61,7 @@ Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_,
              statistics,     now_},
       window{limits::connection_credit_start, now_},
       capabilities{role_, keys.local_key, keys.peer_key, settings.peer_streams_max},
+      pacing{settings.shape, role_, random_, now_},
       ping_time{now_},
       heard_time{now_},
       busy_time{now_},
@@ -73,6 +74,25 @@ Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_,
 }
 
 // --- sending
+
+/// transmit writes what waits, then padding: never instead of data, never beside more than fits a record.
+std::size_t Session::State::transmit(ByteSpan out) {
+  const auto data_before = statistics.data_bytes_out;
+  auto size = sender.transmit(out, now);
+  if (!pacing.shaped()) return size;
+  if (statistics.data_bytes_out != data_before) pacing.moved(random, now);
+  if (!sender.close_queued()) pad(out, size);
+  return size;
+}
+
+void Session::State::pad(ByteSpan out, std::size_t& size) {
+  const auto wanted = size != 0 ? pacing.padded(size, random) : pacing.waiting();
+  pacing.sent_waiting();
+  if (wanted <= size) return;
+  const auto padded = sender.pad(out.subspan(size), wanted - size);
+  statistics.padding_bytes_out += padded;
+  size += padded;
+}
 
 void Session::State::send_capabilities() {
   auto output = capabilities.take_output();
@@ -177,10 +197,12 @@ std::optional<Event> Session::poll_event() {
 
 std::size_t Session::poll_transmit(ByteSpan out, Instant now) {
   state_->now = now;
-  return state_->sender.transmit(out, now);
+  return state_->transmit(out);
 }
 
-bool Session::wants_transmit() const { return state_->sender.wants_transmit(); }
+bool Session::wants_transmit() const {
+  return state_->sender.wants_transmit() || (state_->pacing.waiting() != 0 && !state_->ended);
+}
 std::optional<Instant> Session::next_deadline() const { return state_->next_deadline(); }
 
 void Session::on_deadline(Instant now) {

@@ -45,26 +45,30 @@ void Session::State::ping() {
   random.fill(payload);
   ping_sent = payload;
   ping_time = now;
-  sender.ping(payload);
+  pacing.pinged(random, now);
+  sender.ping(*ping_sent);
 }
 
 std::optional<Instant> Session::State::ping_deadline() const {
   if (ping_sent) return std::max(ping_time, heard_time) + settings.ping_timeout;
+  if (settings.ping_interval > Duration{0} && pacing.paces_pings()) return pacing.ping_due();
   if (settings.ping_interval > Duration{0}) return heard_time + settings.ping_interval;
   return std::nullopt;
 }
 
 std::optional<Instant> Session::State::next_deadline() const {
   if (ended) return closed() ? std::nullopt : std::optional{drain_end};
-  const auto ping_due = ping_deadline();
-  if (shrunk) return ping_due;
-  const auto shrink_due = busy_time + limits::idle_time;
-  return ping_due ? std::min(*ping_due, shrink_due) : shrink_due;
+  auto due = ping_deadline();
+  const auto also = [&due](Instant time) { due = due ? std::min(*due, time) : time; };
+  if (!shrunk) also(busy_time + limits::idle_time);
+  if (const auto padding_due = pacing.padding_due()) also(*padding_due);
+  return due;
 }
 
 void Session::State::on_deadline() {
   if (ended) return;
   if (!shrunk && now >= busy_time + limits::idle_time) shrink();
+  pacing.on_padding_due(random, now);
   const auto ping_due = ping_deadline();
   if (!ping_due || now < *ping_due) return;
   if (ping_sent) {

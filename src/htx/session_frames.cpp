@@ -27,6 +27,7 @@ Error malformed() { return violation(Code::malformed_frame); }
 }  // namespace
 
 Result<std::size_t> Session::State::receive(ByteSpan in) {
+  const auto data_before = statistics.data_bytes_in;
   std::size_t used = 0;
   while (!peer_closed) {
     auto frame = receiver.next(in.subspan(used));
@@ -46,6 +47,7 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
       return fail_session(static_cast<Code>(error.detail), name(error.code), error);
     }
   }
+  if (pacing.shaped() && statistics.data_bytes_in != data_before) pacing.moved(random, now);
   if (peer_closed) return in.size();
   return used;
 }
@@ -80,6 +82,7 @@ Result<void> Session::State::on_frame(const Incoming& frame) {
     case FrameType::close:
       return on_close(frame);
     default:
+      statistics.padding_bytes_in += header.frame_bytes();
       return header.stream == 0 ? ok() : malformed();
   }
 }

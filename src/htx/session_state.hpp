@@ -3,6 +3,7 @@
 // the owner's verbs by session.cpp, the end by session_close.cpp.
 #include "htx/capabilities.hpp"
 #include "htx/event_queue.hpp"
+#include "htx/pacing.hpp"
 #include "htx/receiver.hpp"
 #include "htx/sender.hpp"
 #include "htx/stream_table.hpp"
@@ -31,6 +32,8 @@ struct Session::State final : Sender::Listener {
   void on_fin(Stream& stream);
 
   // --- sending
+  std::size_t transmit(ByteSpan out);
+  void pad(ByteSpan out, std::size_t& size);
   void on_room(Stream& stream) override;
   void on_fin_sent(Stream& stream) override;
   void send_capabilities();
@@ -76,7 +79,8 @@ struct Session::State final : Sender::Listener {
   std::uint32_t open_own = 0, open_peer = 0;  ///< streams not ended, as both sides count them
   std::uint32_t unread_ended = 0;             ///< streams ended but not read
 
-  // Pings.
+  // Pings and padding.
+  Pacing pacing;
   std::optional<PingPayload> ping_sent;
   Instant ping_time;
   Instant heard_time;  ///< of the last authentic frame

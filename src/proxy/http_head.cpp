@@ -18,6 +18,8 @@ const village::limits::Row rows[] = {
     {"proxy", "socks5_message_bytes_max", limits::socks5_message_bytes_max, 1,
      "one message of a SOCKS5 handshake"},
     {"proxy", "socks4_request_bytes_max", limits::socks4_request_bytes_max, 1, "one SOCKS4 request"},
+    {"proxy", "upgrade_head_bytes_max", limits::upgrade_head_bytes_max, 1,
+     "head of a WebSocket upgrade that may carry a ticket"},
     {"proxy", "route_rules_max", limits::route_rules_max, 0, "rules of the operator"},
     {"proxy", "route_entries_max", limits::route_entries_max, 128, "list entries over all rules"},
 };

@@ -128,9 +128,10 @@ struct Tunnel::State : TunnelContext {
 };
 
 Tunnel::Tunnel(net::Core& core, std::shared_ptr<const TunnelOptions> options, net::Dialer& exit,
-               std::shared_ptr<TunnelCounts> counts)
+               std::shared_ptr<TunnelCounts> counts, std::shared_ptr<TicketDesk> desk)
     : state_{std::make_unique<State>(core, std::move(options), exit,
-                                     counts ? std::move(counts) : std::make_shared<TunnelCounts>())} {
+                                     counts ? std::move(counts) : std::make_shared<TunnelCounts>(),
+                                     std::move(desk))} {
   state_->add_dialers();
 }
 

@@ -18,11 +18,12 @@ namespace village::service {
 /// copied.
 struct TunnelContext {
   TunnelContext(net::Core& on, std::shared_ptr<const TunnelOptions> with, net::Dialer& out,
-                std::shared_ptr<TunnelCounts> shared)
+                std::shared_ptr<TunnelCounts> shared, std::shared_ptr<TicketDesk> tickets)
       : core{on},
         options{std::move(with)},
         exit{out},
         counts{std::move(shared)},
+        desk{std::move(tickets)},
         to_peers{on},
         changed{on},
         tasks{on} {}
@@ -31,6 +32,7 @@ struct TunnelContext {
   std::shared_ptr<const TunnelOptions> options;
   net::Dialer& exit;
   std::shared_ptr<TunnelCounts> counts;
+  std::shared_ptr<TicketDesk> desk;  ///< null = no tickets asked for
   net::TcpDialer to_peers;
   std::shared_ptr<net::TlsClientContext> tls_client;  ///< made on first need
   std::vector<std::shared_ptr<TunnelLink>> links;     ///< every session of this core that is not over

@@ -48,6 +48,21 @@ inline constexpr std::uint64_t key_update_free_bytes = 16 << 20;
 inline constexpr unsigned key_update_bucket = 10;
 inline constexpr Duration key_update_refill = std::chrono::minutes{1};
 
+// Traffic shape: what a file may say, so that none can flood the wire or keep a session from doing its work.
+inline constexpr std::size_t shape_buckets_max = 256;  ///< of one distribution
+inline constexpr std::uint32_t shape_weight_max = 1'000'000'000;
+inline constexpr std::uint64_t shape_value_max = std::uint64_t{1} << 40;
+inline constexpr std::size_t record_bytes_max = 16'384;       ///< plaintext of a TLS record (RFC 8446 5.1)
+inline constexpr std::size_t small_record_bytes_max = 4'096;  ///< what a small write may be padded to
+inline constexpr std::size_t idle_padding_bytes_max = 4'096;  ///< one idle padding
+inline constexpr std::size_t idle_paddings_max = 64;          ///< behind one another without data between
+inline constexpr std::size_t first_bytes_max = 1 << 20;       ///< sent in small records after an idle time
+
+// Access tickets, for the whole node.
+inline constexpr std::size_t ticket_keys_max = 8;
+inline constexpr std::size_t ticket_replays_max = 4 << 20;  ///< the most that TicketRules may say
+inline constexpr std::size_t ticket_sources_max = 8'192;    ///< networks with a bucket of their own
+
 // Messages: what a MessageReader keeps between two messages.
 inline constexpr std::size_t message_kept_bytes = 64 << 10;
 

@@ -22,6 +22,7 @@
 #include "village/base/random.hpp"
 #include "village/base/time.hpp"
 #include "village/htx/handshake.hpp"
+#include "village/htx/shape.hpp"
 #include "village/htx/types.hpp"
 
 namespace village::htx {
@@ -35,12 +36,16 @@ struct Settings {
   std::uint32_t connection_window_start = 1 << 20;
   std::uint32_t connection_window_max = 64 << 20;
   std::size_t send_buffer_bytes = 262'144;  ///< unsent bytes one stream may hold; send() takes no more
-  Duration ping_interval = std::chrono::seconds{20};  ///< idle time after which a PING goes out; 0 = never
-  Duration ping_timeout = std::chrono::seconds{20};   ///< silence for so long behind a PING ends the session
+  Duration ping_interval =
+      std::chrono::seconds{20};  ///< idle time after which a PING goes out, where no shape says; 0 = never
+  Duration ping_timeout = std::chrono::seconds{20};  ///< silence for so long behind a PING ends the session
   std::uint64_t key_update_bytes = std::uint64_t{8} << 30;
   std::uint64_t key_update_frames = 65'536;
   Duration key_update_interval = std::chrono::hours{1};
   Duration handshake_rtt{0};  ///< measured by the owner; 0 = unknown, then a PING goes out at once
+  /// What the session looks like from outside: when PINGs go out, idle padding, what small writes are padded
+  /// to. Null (outer none): PINGs by ping_interval, no padding.
+  std::shared_ptr<const Shape> shape;
 };
 
 // What the owner must know. Views point into the buffer given to receive() and die with the next receive()
@@ -83,7 +88,8 @@ struct Statistics {
   std::uint64_t data_bytes_in = 0, data_bytes_out = 0;  ///< stream payload
   std::uint64_t streams_opened_local = 0, streams_opened_peer = 0, streams_reset = 0;
   std::uint64_t key_updates_in = 0, key_updates_out = 0;
-  std::uint64_t frames_ignored = 0;  ///< unknown types, frames for closed streams
+  std::uint64_t frames_ignored = 0;                           ///< unknown types, frames for closed streams
+  std::uint64_t padding_bytes_in = 0, padding_bytes_out = 0;  ///< PADDING frames on the wire
   std::uint32_t streams_open = 0;
   std::uint64_t unsent_bytes = 0;    ///< taken by send(), not yet written by poll_transmit()
   std::uint64_t unread_bytes = 0;    ///< handed out as StreamData, not yet consumed

@@ -10,6 +10,7 @@
 
 #include "village/net/core.hpp"
 #include "village/net/dialer.hpp"
+#include "village/service/ticket_desk.hpp"
 #include "village/service/tunnel_options.hpp"
 
 namespace village::net {
@@ -46,9 +47,10 @@ struct TunnelCounts {
 class Tunnel {
  public:
   /// `exit` opens the targets of peers' streams (a TcpDialer with the exit's address policy); it outlives the
-  /// Tunnel. `counts` is the same object for all cores of a node; nullptr = this is the only core.
+  /// Tunnel. `counts` is the same object for all cores of a node; nullptr = this is the only core. `desk`
+  /// judges access tickets for all cores; nullptr = listeners ask for none.
   Tunnel(net::Core& core, std::shared_ptr<const TunnelOptions> options, net::Dialer& exit,
-         std::shared_ptr<TunnelCounts> counts = nullptr);
+         std::shared_ptr<TunnelCounts> counts = nullptr, std::shared_ptr<TicketDesk> desk = nullptr);
   ~Tunnel();
 
   /// serve accepts peers on this core's part of a listener until drain(); `index` is the entry of

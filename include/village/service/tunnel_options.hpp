@@ -12,7 +12,9 @@
 #include "village/base/time.hpp"
 #include "village/crypto/certificate.hpp"
 #include "village/crypto/ed25519.hpp"
+#include "village/htx/access_ticket.hpp"
 #include "village/htx/session.hpp"
+#include "village/service/ticket_options.hpp"
 #include "village/wire/node_id.hpp"
 
 namespace village::service {
@@ -36,6 +38,8 @@ struct TunnelPeer {
   std::optional<crypto::SpkiPin>
       pin;  ///< outer tls: SHA-256 of the server's SPKI; none = verify by host name
   std::vector<htx::Suite> suites{htx::Suite::xk_aesgcm_sha256, htx::Suite::xk_chacha_sha256};
+  std::optional<htx::TicketPublic>
+      ticket;                  ///< outer tls: makes the tickets that let us in; none = shows none
   bool allow_inbound = false;  ///< on the allow-list of our listeners
 };
 
@@ -50,6 +54,7 @@ struct TunnelOptions {
   std::vector<TunnelListen> listen;
   std::vector<TunnelPeer> peers;
   ExitOptions exit;
+  TicketOptions tickets;
   htx::Settings session;                        ///< chunk, windows, ping, key update
   std::uint32_t inbound_sessions_max = 10'000;  ///< over all cores
   std::uint32_t handshakes_max = 1'000;         ///< unfinished handshakes over all cores
