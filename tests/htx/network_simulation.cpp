@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t io_buffer_bytes = 131'072;  // as service::TunnelLink
 constexpr Duration handshake_time_max = std::chrono::seconds{10};
 constexpr Duration linger_time = std::chrono::seconds{2};
-constexpr std::uint64_t slowest_link = 20'000;  // bytes per second
+constexpr std::uint64_t slowest_link = 20'000;   // bytes per second
 constexpr std::uint64_t turns_max = 20'000'000;  // a run needs some ten thousand
 
 }  // namespace
