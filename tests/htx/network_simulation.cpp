@@ -31,6 +31,8 @@ void NetworkSimulation::Report::add(const Report& other) {
   jumps += other.jumps;
   settled += other.settled;
   timeouts += other.timeouts;
+  datagrams += other.datagrams;
+  given_up += other.given_up;
 }
 
 NetworkSimulation::NetworkSimulation(std::uint64_t seed, bool trace)

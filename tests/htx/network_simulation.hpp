@@ -5,7 +5,7 @@
 //
 // Nodes do what service::TunnelLink does: one input buffer, one output buffer written bit by bit, a timer. A
 // ledger knows what was said on each stream, so that a lost, repeated, moved or foreign byte shows at once.
-// Checked besides: a session ends only if there is a reason, and then within its bounds; a deadline that was
+// Checked besides: nobody ends a session without a reason, and then within its bounds; a deadline that was
 // served moves on; an undisturbed session comes to rest with nothing unsent, unread or open, and with what
 // one side may send equal to what the other has granted.
 #include <array>
@@ -36,6 +36,7 @@ class NetworkSimulation {
   struct Report {
     std::uint64_t connections = 0, sessions = 0, streams = 0, bytes = 0, key_updates = 0, resets = 0;
     std::uint64_t cuts = 0, deaths = 0, damages = 0, stalls = 0, jumps = 0, settled = 0, timeouts = 0;
+    std::uint64_t datagrams = 0, given_up = 0;
     void add(const Report& other);
   };
 
@@ -52,6 +53,7 @@ class NetworkSimulation {
   /// Half is what one side said and heard on a stream.
   struct Half {
     std::uint64_t sent = 0, received = 0, consumed = 0;
+    std::uint64_t datagrams_sent = 0, datagrams = 0;  ///< datagrams: the next that may come
     bool known = false, fin_sent = false, fin_received = false, dead = false;
   };
   using Flow = std::array<Half, 2>;
@@ -120,6 +122,8 @@ class NetworkSimulation {
   std::optional<StreamId> pick(int who);
   void open(int who);
   void send(int who, StreamId id, std::size_t size, bool fin);
+  void send_datagram(int who, StreamId id);
+  void on_datagram(int who, const DatagramReceived& received);
   void consume(int who, StreamId id, std::uint64_t size);
   void drain_events(int who);
   void on_data(int who, const StreamData& data);

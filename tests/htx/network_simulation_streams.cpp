@@ -12,6 +12,14 @@ std::byte byte_of(int who, StreamId id, std::uint64_t offset) {
   return static_cast<std::byte>(x >> 56);
 }
 
+/// datagram_of is the n-th datagram of side `who` on a stream.
+Bytes datagram_of(int who, StreamId id, std::uint64_t n) {
+  const auto size = std::to_integer<std::size_t>(byte_of(who, id, n)) * (n % 7 == 0 ? 30 : 4);
+  Bytes datagram(size);
+  for (std::size_t i = 0; i < size; ++i) datagram[i] = byte_of(who, id + 1'000'000, (n << 20) + i);
+  return datagram;
+}
+
 constexpr std::size_t flows_max = 60;  // of one connection
 
 }  // namespace
@@ -53,7 +61,7 @@ void NetworkSimulation::act_once(int who) {
   } else if (kind < 88) {
     if (half.dead) return;
     note("reset", *id, static_cast<std::uint64_t>(who));
-    at.reset(*id, static_cast<Code>(below(11)));
+    at.reset(*id, static_cast<Code>(below(11)), chance(30) ? "no longer wanted" : "");
     half.dead = true;
     ++report_.resets;
   } else if (kind < 93) {
@@ -61,7 +69,36 @@ void NetworkSimulation::act_once(int who) {
   } else if (kind < 96) {
     if (!half.fin_sent && !half.dead) at.finish(*id);
     half.fin_sent = true;
+  } else if (kind < 97) {
+    at.set_deadline(*id, now(node(who)) + std::chrono::milliseconds{below(chance(50) ? 100 : 20'000)});
+  } else {
+    send_datagram(who, *id);
   }
+}
+
+/// send_datagram: its number, and bytes that follow from it; some of it in the head.
+void NetworkSimulation::send_datagram(int who, StreamId id) {
+  auto& half = connection_->flows[id][static_cast<std::size_t>(who)];
+  if (half.dead) return;
+  const auto datagram = datagram_of(who, id, half.datagrams_sent);
+  const auto head = below(datagram.size() + 1);
+  const auto sent =
+      session(who).send_datagram(id, ByteView{datagram}.first(head), ByteView{datagram}.subspan(head));
+  if (sent) ++half.datagrams_sent;
+}
+
+void NetworkSimulation::on_datagram(int who, const DatagramReceived& received) {
+  const auto self = static_cast<std::size_t>(who);
+  auto& flow = connection_->flows[received.stream];
+  check(flow[self].known, "datagrams come on an open stream", received.stream);
+  while (flow[self].datagrams < flow[1 - self].datagrams_sent) {  // some may be lost, none moved or repeated
+    const auto expected = datagram_of(1 - who, received.stream, flow[self].datagrams++);
+    if (std::equal(expected.begin(), expected.end(), received.data.begin(), received.data.end())) {
+      ++report_.datagrams;
+      return;
+    }
+  }
+  check(false, "a datagram is one that was sent, once, in order", received.stream);
 }
 
 /// upload: the client keeps four streams full, the server reads whatever is there.
@@ -144,17 +181,21 @@ void NetworkSimulation::drain_events(int who) {
     } else if (const auto* reset = std::get_if<StreamReset>(&*event)) {
       auto& flow = connection_->flows[reset->stream];
       const bool refused = reset->code == Code::policy_rejected && !flow[1 - self].known;
-      check(flow[1 - self].dead || refused, "a reset is told only if it was said", reset->stream);
+      check(!reset->by_peer || flow[1 - self].dead || refused, "a reset is told only if it was said",
+            reset->stream);
+      if (!reset->by_peer) ++report_.given_up;
       flow[self].dead = true;
     } else if (std::holds_alternative<PeerReady>(*event)) {
       check(!at.ready, "PeerReady is told once");
       at.ready = true;
+    } else if (const auto* datagram = std::get_if<DatagramReceived>(&*event)) {
+      on_datagram(who, *datagram);
     } else if (const auto* closed = std::get_if<SessionClosed>(&*event)) {
       at.told_closed = true;
       note("closed", static_cast<std::uint64_t>(closed->code), static_cast<std::uint64_t>(who));
       if (closed->code == Code::path_invalid && !closed->by_peer) ++report_.timeouts;
       const bool reason = connection_->disturbed || connection_->damaged || connection_->close_asked;
-      check(reason, "a session ends only for a reason", static_cast<std::uint64_t>(closed->code));
+      check(reason, "nobody ends a session without a reason", static_cast<std::uint64_t>(closed->code));
       if (!connection_->disturbed && !connection_->damaged)
         check(closed->code == Code::ok, "and then with 0");
       begin_closing(who);
