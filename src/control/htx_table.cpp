@@ -80,6 +80,10 @@ Shape<service::DecoyOptions> decoy_section() {
              .doc = "Where connections go that do not begin with TLS: the web server's own TLS port, or one "
                     "with \"return 497\"; null = they are closed"},
             &DecoyOptions::origin_plain, nullable(address(false))),
+      field({.name = "directory",
+             .reload = live,
+             .doc = "Without \"origin\": a folder whose files are shown, by HTTP/1.1 only; \"\" = none"},
+            &DecoyOptions::directory, optional_path()),
       field(
           {.name = "connections_max", .reload = live, .doc = "Strangers' connections at once, on all cores"},
           &DecoyOptions::connections_max, whole<std::uint32_t>(1, 1'000'000)),

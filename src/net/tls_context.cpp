@@ -101,8 +101,8 @@ int own_to_any_name(SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; }
 /// ngx_ssl_session_cache of its event module, with the defaults of Debian's nginx.conf.
 Result<void> dress_as_web_server(SSL_CTX* context) {
   SSL_CTX_clear_options(context, SSL_OP_NO_RENEGOTIATION);  // the library's default refuses it in its own way
-  SSL_CTX_set_options(context,
-                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_SINGLE_DH_USE | SSL_OP_NO_ANTI_REPLAY);
+  SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_SINGLE_DH_USE |
+                                   SSL_OP_NO_ANTI_REPLAY | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION);
   if (SSL_CTX_set_cipher_list(context, "HIGH:!aNULL:!MD5") != 1) return fail(Errc::internal);
   // Without the callback the server_name extension is not acknowledged: four bytes of the first flight.
@@ -112,7 +112,8 @@ Result<void> dress_as_web_server(SSL_CTX* context) {
       context, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_AUTO_CLEAR | SSL_SESS_CACHE_NO_INTERNAL_STORE);
   SSL_CTX_sess_set_cache_size(context, 1);
   SSL_CTX_set_timeout(context, 300);
-  constexpr unsigned char session_context[] = {'H', 'T', 'T', 'P'};
+  // Of SHA-1's size, for it stands in every ticket and makes up its length; who resumes is told by the keys.
+  constexpr unsigned char session_context[20] = {'H', 'T', 'T', 'P'};
   if (SSL_CTX_set_session_id_context(context, session_context, sizeof session_context) != 1)
     return fail(Errc::internal);
   return ok();

@@ -135,6 +135,7 @@ Result<TlsEngine::Read> TlsEngine::read(ByteSpan out) {
       case SSL_ERROR_WANT_READ:
         return Read{0, Want::ciphertext};
       case SSL_ERROR_ZERO_RETURN:
+        if (ended_) return fail(Errc::truncated);  // no close_notify; the context only says nothing about it
         return Read{0, Want::nothing};
       default:
         return failure(result);

@@ -221,7 +221,7 @@ net::Task<void> DecoySplice::move_down() {
 }
 
 net::Task<void> DecoySplice::end_client() {
-  if (tls_ != nullptr && lost_patience()) {
+  if (tls_ != nullptr && ends_silently()) {
     const auto ended = co_await tls_->finish_silently();
     co_return only_cancelled(ended);
   }
@@ -229,10 +229,12 @@ net::Task<void> DecoySplice::end_client() {
   co_return only_cancelled(ended);
 }
 
-/// A web server that closes because the stranger was too slow sends no close_notify; we see only its FIN. It
-/// was patience if bytes were left unanswered: an unfinished head, or anything that waited for long.
-bool DecoySplice::lost_patience() const {
-  if (options_.http2 || client_finished_) return false;
+/// nginx sends no close_notify to those who have ended their side, nor when they were too slow; we see only
+/// its FIN. It was patience if bytes were left unanswered: an unfinished head, or anything that waited for
+/// long.
+bool DecoySplice::ends_silently() const {
+  if (client_finished_) return true;  // who has said goodbye gets none
+  if (options_.http2) return false;
   if (!held_.empty()) return true;
   return unanswered_ && (head_open_ || now() - last_up_ >= std::chrono::seconds{1});
 }

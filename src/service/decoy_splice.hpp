@@ -58,7 +58,7 @@ class DecoySplice {
   net::Task<void> end_client();
   net::Task<void> notice_gone_origin();
   net::Task<void> await_origin();
-  bool lost_patience() const;
+  bool ends_silently() const;
   void note_head(ByteView bytes);
   void over(SpliceEnd end);
   void client_failed(Error error);

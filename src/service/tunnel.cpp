@@ -104,6 +104,8 @@ struct Tunnel::State : TunnelContext {
   ListenerTlsStyle tls_style() const {
     return {desk != nullptr, options->decoy.origin_h2.has_value(), counts->resumption()};
   }
+  /// site reads the decoy's files, if there are to be any.
+  std::shared_ptr<const DecoySite> site() const;
   void reload_certificates();
   void end_sessions_not_allowed();
 };
@@ -128,6 +130,7 @@ Result<void> Tunnel::serve(std::shared_ptr<net::Listener> listener, std::size_t 
   }
   auto acceptor = std::make_unique<TunnelAcceptor>(*state_, std::move(listener), std::move(tls),
                                                    listen.outer == Outer::tls ? state_->admit() : nullptr);
+  acceptor->use_site(state_->site());
   auto* raw = acceptor.get();
   state_->listening.push_back({std::move(acceptor), index});
   if (!state_->tasks.spawn([raw] { return raw->serve(); })) return fail(Errc::closed);
@@ -162,9 +165,20 @@ void Tunnel::State::end_sessions_not_allowed() {
   }
 }
 
+std::shared_ptr<const DecoySite> Tunnel::State::site() const {
+  if (!desk || options->decoy.directory.empty() || options->decoy.origin) return nullptr;
+  auto loaded = DecoySite::load(options->decoy.directory);
+  if (loaded) return std::move(*loaded);
+  VG_LOG(warn, "htx", "decoy directory unreadable path={} reason={}", options->decoy.directory,
+         village::name(loaded.error().code));
+  return nullptr;
+}
+
 void Tunnel::State::reload_certificates() {
+  const auto files = site();
   for (const auto& [acceptor, index] : listening) {
     if (!acceptor->has_tls() || index >= options->listen.size()) continue;
+    acceptor->use_site(files);
     const auto& listen = options->listen[index];
     auto made = make_listener_tls(listen, tls_style());
     if (made) {

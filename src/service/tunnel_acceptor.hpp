@@ -22,6 +22,9 @@ class TunnelAcceptor {
   bool has_tls() const { return tls_ != nullptr; }
   /// use_tls takes changed certificates, for connections to come.
   void use_tls(std::shared_ptr<net::TlsServerContext> tls);
+  void use_site(std::shared_ptr<const DecoySite> site) {
+    if (reception_) reception_->use_site(std::move(site));
+  }
 
  private:
   boost::asio::awaitable<void> accepted(net::Accepted connection);

@@ -105,8 +105,7 @@ net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive(std::unique_
       co_return fail(Errc::denied);
     }
   } else {
-    const auto within = net::after(context_.core, options->handshake_timeout);
-    VG_CO_TRY_VOID(co_await net::with_deadline(context_.core, judge_alone(*tls, judge), within));
+    VG_CO_TRY_VOID(co_await receive_alone(*tls, judge, seated.has_value()));
   }
   seated.reset();
   handshake = Place::take(context_.counts->handshakes, options->handshakes_max);
@@ -156,15 +155,36 @@ boost::asio::awaitable<SpliceEnd> TunnelReception::serve_stranger(net::Stream& c
   co_return end;
 }
 
-/// judge_alone is for times when there is no place for a stranger, or no origin: peers still come in.
-net::Task<void> TunnelReception::judge_alone(net::TlsStream& client, DecoySplice::Judge judge) {
+/// receive_alone is for nodes without an origin, and for times without a place for strangers: peers still
+/// come in.
+net::Task<void> TunnelReception::receive_alone(net::TlsStream& client, DecoySplice::Judge judge,
+                                               bool seated) {
+  const auto site = seated ? site_ : nullptr;
+  const auto options = context_.options;
+  const auto patience = site ? options->decoy.tls_timeout : options->handshake_timeout;
+  Bytes held;
+  const auto judged = co_await net::with_deadline(context_.core, judge_alone(client, std::move(judge), held),
+                                                  net::after(context_.core, patience));
+  if (!judged) co_return judged.error();
+  if (*judged == Judgement::admit) co_return ok();
+  if (site) {
+    const OpenSplice open;
+    co_await DecoySite::serve(site, context_.core, client, std::move(held));
+  }
+  co_return fail(Errc::denied);
+}
+
+net::Task<TunnelReception::Judgement> TunnelReception::judge_alone(net::TlsStream& client,
+                                                                   DecoySplice::Judge judge, Bytes& held) {
   for (;;) {
     auto buffer = Buffer::lease(limits::decoy_buffer_bytes);
     VG_CO_TRY(size, co_await client.read_some(buffer.span()));
     if (size == 0) co_return fail(Errc::end_of_stream);
-    const auto judgement = judge(ByteView{buffer.span()}.first(size));
-    if (judgement == Judgement::admit) co_return ok();
-    if (judgement == Judgement::stranger) co_return fail(Errc::denied);
+    const auto piece = ByteView{buffer.span()}.first(size);
+    const auto judgement = judge(piece);
+    if (judgement == Judgement::admit) co_return judgement;
+    held.insert(held.end(), piece.begin(), piece.end());
+    if (judgement == Judgement::stranger) co_return judgement;
   }
 }
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string_view>
 
+#include "service/decoy_site.hpp"
 #include "service/decoy_splice.hpp"
 #include "service/tunnel_context.hpp"
 #include "village/proxy/upgrade.hpp"
@@ -33,6 +34,8 @@ class TunnelReception {
                                                      std::optional<Place>& handshake);
 
   void use_tls(std::shared_ptr<net::TlsServerContext> tls) { tls_ = std::move(tls); }
+  /// use_site takes the files to show when there is no origin; null = nothing to show.
+  void use_site(std::shared_ptr<const DecoySite> site) { site_ = std::move(site); }
 
   /// stay_silent keeps a stream open, reading and saying nothing, as a WebSocket server does that nobody
   /// speaks to, and closes it at the time-out.
@@ -45,15 +48,16 @@ class TunnelReception {
   net::Task<bool> begins_with_tls(net::SocketStream& socket, Instant deadline);
   boost::asio::awaitable<SpliceEnd> serve_stranger(net::Stream& client, const Target& origin, bool http2,
                                                    DecoySplice::Judge judge);
-  net::Task<void> judge_alone(net::TlsStream& client, DecoySplice::Judge judge);
+  net::Task<Judgement> judge_alone(net::TlsStream& client, DecoySplice::Judge judge, Bytes& held);
   Judgement judge(proxy::UpgradeWatch& watch, ByteView bytes, const net::Ip& from);
-  net::Task<void> pass_gate(net::TlsStream& client, proxy::UpgradeWatch& watch, const net::Ip& from);
+  net::Task<void> receive_alone(net::TlsStream& client, DecoySplice::Judge judge, bool seated);
   net::Task<void> answer(net::TlsStream& client, const proxy::UpgradeWatch& watch);
   std::optional<Seat> seat(const net::Ip& from);
 
   TunnelContext& context_;
   std::shared_ptr<net::TlsServerContext> tls_;
   TicketAdmit admit_;
+  std::shared_ptr<const DecoySite> site_;
   net::TcpDialer to_origin_;
 };
 
