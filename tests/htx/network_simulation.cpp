@@ -104,7 +104,7 @@ void NetworkSimulation::plan_upload() {
   read_max_ = write_max_ = io_buffer_bytes;
   for (const int who : {0, 1}) {
     settings_[who] = Settings{};
-    shapes_[who].bytes_per_second = 25'000 + below(50'000);
+    shapes_[who].bytes_per_second = 4'000 + below(50'000);
     shapes_[who].capacity = 100'000 + below(4'000'000);
   }
   gap_ = std::chrono::milliseconds{300 + below(1'000)};
