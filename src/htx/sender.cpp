@@ -172,7 +172,7 @@ void Sender::shrink() {
 // --- bytes
 
 bool Sender::control_waits() const {
-  return credit_to_tell_ > 0 || !resets_.empty() || !telling_.empty() || ping_ || !echoes_.empty();
+  return credit_to_tell_ > 0 || !resets_.empty() || !telling_.empty() || ping_ || !echoes_.empty() || alive_;
 }
 
 bool Sender::wants_transmit() const {
@@ -273,6 +273,7 @@ bool Sender::write_ping(Output& out, Instant now) {
     echoes_.pop_back();
     return true;
   }
+  if (!ping_) return write(out, FrameType::padding, 0, {}, {});
   if (!write(out, FrameType::ping, 0, *ping_, {})) return false;
   ping_.reset();
   ping_time_ = now;
@@ -355,6 +356,7 @@ bool Sender::write(Output& out, FrameType type, StreamId id, ByteView head, Byte
         true;  // 2^64 - 1 frames without an update: cannot happen; if it does, silence is the safe end
     return false;
   }
+  alive_ = false;
   ++statistics_.frames_out;
   statistics_.bytes_out += header.frame_bytes();
   return true;

@@ -77,6 +77,8 @@ class Sender {
   void ping(const PingPayload& payload) { ping_ = payload; }
   /// ping_time is when the last PING was written; not when it was asked for, it may have waited.
   Instant ping_time() const { return ping_time_; }
+  /// say_alive has an empty PADDING go out if nothing else does.
+  void say_alive() { alive_ = true; }
   /// echo answers a PING. false: too many wait, this one is dropped.
   bool echo(const PingPayload& payload);
   /// update_key changes the key before the next frame, unless the peer would take that for a flood.
@@ -140,6 +142,7 @@ class Sender {
   std::string reset_reasons_;
   std::size_t reset_reasons_sent_ = 0;
   std::optional<PingPayload> ping_;
+  bool alive_ = false;
   Instant ping_time_;
   std::vector<PingPayload> echoes_;
   std::optional<Close> close_;

@@ -76,6 +76,10 @@ Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_,
       ping_time{now_},
       heard_time{now_},
       busy_time{now_},
+      silence_max{settings.ping_interval / 4 +
+                  Duration{static_cast<Duration::rep>(
+                      random_.below(static_cast<std::uint64_t>(settings.ping_interval.count()) / 4 + 1))}},
+      silent_since{now_},
       drain_end{now_} {
   statistics.rtt = settings.handshake_rtt;
   streams.add_internal(now);

@@ -139,11 +139,23 @@ Result<Stream*> Session::State::accept(StreamId id) {
   return &stream;
 }
 
+/// heard_data says a word if the peer sends for long and hears nothing. Its PING may wait a minute behind
+/// what it sends over a slow link, and it would take our silence for death.
+void Session::State::heard_data() {
+  busy_time = now;
+  shrunk = false;
+  if (statistics.frames_out != frames_out_known) {
+    frames_out_known = statistics.frames_out;
+    silent_since = now;
+  } else if (settings.ping_interval > Duration{0} && now - silent_since >= silence_max) {
+    sender.say_alive();
+  }
+}
+
 Result<void> Session::State::on_stream(const Incoming& frame) {
   const auto data = parse_stream_frame(frame.plaintext);
   if (!data || frame.header.stream == 0) return malformed();
-  busy_time = now;
-  shrunk = false;
+  heard_data();
   VG_TRY(stream, stream_of(frame.header.stream));
   if (stream == nullptr) return late_data(data->data.size());
   ++stream->frames_in;
@@ -266,8 +278,7 @@ Result<void> Session::State::on_datagram(const Incoming& frame) {
   }
   if (!stream->announced || stream->internal) return malformed();
   if (stream->fin_received) return ignore();
-  busy_time = now;
-  shrunk = false;
+  heard_data();
   ++statistics.datagrams_in;
   idle_frames.earn(1);
   events.push({EventKind::datagram, Code::ok, id, frame.plaintext.data(), frame.plaintext.size()});

@@ -18,6 +18,7 @@ struct Session::State final : Sender::Listener {
   // --- frames of the peer (session_frames.cpp)
   Result<std::size_t> receive(ByteSpan in);
   Result<void> on_frame(const Incoming& frame);
+  void heard_data();
   Result<void> on_stream(const Incoming& frame);
   Result<void> on_stream_data(Stream& stream, const StreamFrame& frame);
   Result<void> on_window_update(const Incoming& frame);
@@ -106,9 +107,12 @@ struct Session::State final : Sender::Listener {
   Pacing pacing;
   std::optional<PingPayload> ping_sent;
   Instant ping_time;
-  Instant heard_time;  ///< of the last authentic frame
-  Instant busy_time;   ///< of the last STREAM frame of the peer
-  bool shrunk = true;  ///< nothing to give back since then
+  Instant heard_time;                  ///< of the last authentic frame
+  Instant busy_time;                   ///< of the last STREAM frame of the peer
+  Duration silence_max;                ///< how long we hear data and say nothing
+  Instant silent_since;                ///< of the first data heard after our last frame,
+  std::uint64_t frames_out_known = 0;  ///< which had this number
+  bool shrunk = true;                  ///< nothing to give back since then
 
   // The end.
   bool ended = false;        ///< SessionClosed was told
