@@ -35,6 +35,7 @@ Json session_json(const service::SessionStatus& session) {
           {"streams_reset", s.streams_reset},
           {"key_updates_in", s.key_updates_in},
           {"key_updates_out", s.key_updates_out},
+          {"rekeys", s.rekeys},
           {"last_error", session.last_error}};
 }
 

@@ -256,7 +256,8 @@ void TunnelLink::count() {
   tunnel_metrics::frames_ignored.add(total.frames_ignored - counted_.frames_ignored);
   tunnel_metrics::key_updates_in.add(total.key_updates_in - counted_.key_updates_in);
   tunnel_metrics::key_updates_out.add(total.key_updates_out - counted_.key_updates_out);
-  if (total.key_updates_out != counted_.key_updates_out) key_since_ = now();
+  tunnel_metrics::rekeys.add(total.rekeys - counted_.rekeys);
+  if (total.key_updates_out != counted_.key_updates_out || total.rekeys != counted_.rekeys) key_since_ = now();
   counted_ = total;
 }
 
