@@ -1,5 +1,5 @@
-// htx.rtt, the handshakes: how many whole ones a second on one thread, and how many a responder manages. Keys of
-// both sides are fresh each time; Split and the first traffic keys are included.
+// htx.rtt, the handshakes: how many whole ones a second on one thread, and how many a responder manages. Keys
+// of both sides are fresh each time; Split and the first traffic keys are included.
 #include <cmath>
 #include <cstdio>
 
@@ -59,8 +59,9 @@ void run(RandomSource& random, Times& times) {
   Flight one, two, three;
   {
     const Clocked clock{times.initiator_ns};
-    client.emplace(htx::Handshake::initiator(client_identity, server_identity.public_key, suite, {}, {}, random)
-                       .value());
+    client.emplace(
+        htx::Handshake::initiator(client_identity, server_identity.public_key, suite, {}, {}, random)
+            .value());
     one.size = client->poll_transmit(one.bytes);
   }
   {
@@ -112,7 +113,9 @@ void run_handshakes(const Options& options, Report& report) {
   for (std::size_t round = 0; round < rounds; ++round) {
     Times times;
     for (std::uint64_t i = 0; i < count; ++i) run(random, times);
-    const auto rate = [count](std::uint64_t ns) { return static_cast<double>(count) * 1e9 / static_cast<double>(ns); };
+    const auto rate = [count](std::uint64_t ns) {
+      return static_cast<double>(count) * 1e9 / static_cast<double>(ns);
+    };
     pairs.push_back(rate(times.initiator_ns + times.responder_ns));
     responders.push_back(rate(times.responder_ns));
   }
