@@ -10,7 +10,7 @@ namespace village::htx {
 /// Incoming is one authenticated frame; `plaintext` lies in the caller's buffer.
 struct Incoming {
   FrameHeader header;
-  ByteView plaintext;
+  ByteSpan plaintext;
 };
 
 class Receiver {
@@ -32,6 +32,8 @@ class Receiver {
     opener_.update();
     return true;
   }
+  /// rekey follows the frame of a re-handshake behind which the peer changes its key.
+  void rekey(const crypto::Secret<32>& fresh) { opener_.rekey(fresh); }
 
  private:
   RecordOpener opener_;

@@ -32,6 +32,17 @@ inline SessionKeys session_keys(Role role, crypto::AeadAlgorithm algorithm, std:
   return keys;
 }
 
+/// rekey_keys are session_keys of sides that can do re-handshakes.
+inline SessionKeys rekey_keys(Role role, crypto::AeadAlgorithm algorithm, std::uint64_t seed = 1) {
+  SeededRandom random{seed + 1'000};
+  auto client = crypto::X25519KeyPair::generate(random), server = crypto::X25519KeyPair::generate(random);
+  const auto peer_static = (role == Role::client ? server : client).public_key;
+  auto keys = session_keys(role, algorithm, seed);
+  keys.rekey = std::make_shared<RekeyIdentity>(
+      RekeyIdentity{std::move(role == Role::client ? client : server), peer_static});
+  return keys;
+}
+
 /// End is one side: the session, what it received, what it was told.
 struct End {
   explicit End(Session session_) : session{std::move(session_)} {}
@@ -42,6 +53,9 @@ struct End {
   std::map<StreamId, Bytes> received;
   std::set<StreamId> opened, finished, writable;
   std::map<StreamId, Code> resets;
+  std::map<StreamId, std::string> reasons;
+  std::set<StreamId> own_resets;  ///< those that the session itself gave up
+  std::map<StreamId, std::vector<Bytes>> datagrams;
   std::optional<SessionClosed> closed;
   std::optional<PeerReady> ready;
   std::vector<Duration> pongs;
@@ -58,7 +72,12 @@ struct End {
         if (consumes && !held.contains(e->stream)) session.consume(e->stream, e->data.size(), now);
       }
       if (auto* e = std::get_if<StreamFinished>(&*event)) finished.insert(e->stream);
-      if (auto* e = std::get_if<StreamReset>(&*event)) resets[e->stream] = e->code;
+      if (auto* e = std::get_if<StreamReset>(&*event)) {
+        resets[e->stream] = e->code;
+        reasons[e->stream] = e->reason;
+        if (!e->by_peer) own_resets.insert(e->stream);
+      }
+      if (auto* e = std::get_if<DatagramReceived>(&*event)) datagrams[e->stream].push_back(to_bytes(e->data));
       if (auto* e = std::get_if<StreamWritable>(&*event)) writable.insert(e->stream);
       if (auto* e = std::get_if<PongReceived>(&*event)) pongs.push_back(e->rtt);
       if (auto* e = std::get_if<PeerReady>(&*event)) ready = *e;
