@@ -93,6 +93,7 @@ class TunnelLink : public std::enable_shared_from_this<TunnelLink> {
 
   boost::asio::awaitable<void> read_loop(Bytes early);
   boost::asio::awaitable<void> write_loop();
+  net::Task<std::size_t> write_out(ByteView bytes, bool more);
   boost::asio::awaitable<void> timer_loop();
   void take_input();
   void drain_events();
@@ -132,6 +133,8 @@ class TunnelLink : public std::enable_shared_from_this<TunnelLink> {
   std::optional<Error> error_;
   tunnel_metrics::Ending ending_ = tunnel_metrics::Ending::lost;
   std::string retire_reason_;
+
+  const bool shaped_;  // records below are cut as the shape says
 
   Buffer input_;  // leased while bytes move; [0, filled_) waits to be used
   std::size_t filled_ = 0;

@@ -21,6 +21,7 @@ constexpr auto resets_help = "HTX streams given up, by who gave them up.";
 constexpr auto wire_help = "Bytes of HTX frames on the wire, after handshakes.";
 constexpr auto data_help = "Payload bytes of HTX streams.";
 constexpr auto frames_help = "HTX frames.";
+constexpr auto padding_help = "Bytes of HTX PADDING frames, part of the bytes on the wire.";
 constexpr auto key_updates_help = "HTX key updates.";
 constexpr auto served_help = "Streams opened by peers, by what became of them.";
 constexpr auto ended_help = "HTX sessions that ended, by reason.";
@@ -48,6 +49,8 @@ Counter data_bytes_out{"villaged_htx_data_bytes_total", data_help, "direction=\"
 Counter frames_in{"villaged_htx_frames_total", frames_help, "direction=\"in\""};
 Counter frames_out{"villaged_htx_frames_total", frames_help, "direction=\"out\""};
 Counter frames_ignored{"villaged_htx_frames_ignored_total", "Frames of unknown types or for closed streams."};
+Counter padding_bytes_in{"villaged_htx_padding_bytes_total", padding_help, "direction=\"in\""};
+Counter padding_bytes_out{"villaged_htx_padding_bytes_total", padding_help, "direction=\"out\""};
 Counter key_updates_in{"villaged_htx_key_updates_total", key_updates_help, "direction=\"in\""};
 Counter key_updates_out{"villaged_htx_key_updates_total", key_updates_help, "direction=\"out\""};
 Counter reconnects{"villaged_htx_reconnects_total", "Dials of a peer after a failed one or a lost session."};

@@ -15,6 +15,7 @@ extern metrics::Counter streams_in_total, streams_out_total;
 extern metrics::Counter streams_reset_in, streams_reset_out;
 extern metrics::Counter wire_bytes_in, wire_bytes_out, data_bytes_in, data_bytes_out;
 extern metrics::Counter frames_in, frames_out, frames_ignored;
+extern metrics::Counter padding_bytes_in, padding_bytes_out;
 extern metrics::Counter key_updates_in, key_updates_out;
 extern metrics::Counter reconnects;     ///< dials of a peer after one that failed or a lost session
 extern metrics::Gauge dials_waiting;    ///< streams that wait for a session

@@ -133,8 +133,9 @@ net::Task<void> TunnelPeerDialer::connect_once() {
     context_.tls_client = std::move(*made);
   }
   const auto begin = now();
-  auto entered = co_await enter_as_client(context_.core, context_.to_peers, context_.tls_client,
-                                          options->identity, peer, begin + options->dial_timeout);
+  auto entered =
+      co_await enter_as_client(context_.core, context_.to_peers, context_.tls_client, options->identity, peer,
+                               begin + options->dial_timeout, options->session.shape);
   if (!entered) co_return entered.error();
   if (removed_ || peer.key != peer_.key || !same_way(peer, peer_)) co_return fail(Errc::cancelled);
   tunnel_metrics::handshakes_out_ok.add();

@@ -8,6 +8,7 @@
 
 #include "village/base/bytes.hpp"
 #include "village/htx/handshake.hpp"
+#include "village/htx/shape.hpp"
 #include "village/net/core.hpp"
 #include "village/net/tcp.hpp"
 #include "village/net/tls.hpp"
@@ -40,11 +41,11 @@ net::Task<WayIn> enter_as_server(net::Core& core, net::StreamPtr socket, ServerW
 
 /// enter_as_client dials `peer` and goes through the steps. Errors: those of TcpDialer and
 /// TlsStream::connect; auth_failed when the peer hangs up in the handshake (wrong key, or we are not on its
-/// list); timed_out.
+/// list); timed_out. With outer tls the proof of identity is padded as `shape` says; null = not.
 net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer,
                                  std::shared_ptr<net::TlsClientContext> tls,
                                  std::shared_ptr<const crypto::Ed25519KeyPair> identity, TunnelPeer peer,
-                                 Instant deadline);
+                                 Instant deadline, std::shared_ptr<const htx::Shape> shape = {});
 
 /// choose_suite takes the first suite whose AEAD this CPU does fast, else the first; suites this build cannot
 /// speak are passed over. Errors: unsupported if none is left.
