@@ -133,6 +133,12 @@ Shape<TunnelOptions> htx_section() {
       field({.name = "exit", .doc = "What peers may reach from here"}, &TunnelOptions::exit, exit_section()),
       field({.name = "session", .doc = "Flow control and keys of each session"}, &TunnelOptions::session,
             session_section()),
+      field(
+          {.name = "shape",
+           .reload = later,
+           .doc = "Traffic shape of sessions with outer \"tls\": PING times, padding, record sizes. The name "
+                  "of a built-in one, a file of \"villaged shape record\", or \"none\""},
+          &TunnelOptions::shape, path()),
       field({.name = "inbound_sessions_max",
              .reload = later,
              .doc = "Sessions of peers that came in, on all cores"},

@@ -171,25 +171,24 @@ const Shape<FileForm>& file_shape() {
     constexpr std::vector<PartSource> FileForm::*sources = &FileForm::sources;
     table.push_back(
         field({.name = "version", .required = true, .doc = "1"}, version, whole<std::uint32_t>(1, 1)));
-    table.push_back(
-        field({.name = "name", .required = true, .doc = "Your word for this shape"}, &FileForm::name, label()));
+    table.push_back(field({.name = "name", .required = true, .doc = "Your word for this shape"},
+                          &FileForm::name, label()));
     table.push_back(field({.name = "origin", .doc = "What it was recorded from"}, origin,
                           optional_text("a sentence", 1, 512)));
-    table.push_back(
-        field({.name = "recorded", .doc = "When"}, recorded, optional_text("a day", 1, 64)));
+    table.push_back(field({.name = "recorded", .doc = "When"}, recorded, optional_text("a day", 1, 64)));
     table.push_back(field({.name = "how", .doc = "How"}, how, optional_text("sentences", 1, 2'048)));
-    table.push_back(field({.name = "sources", .doc = "Where each part comes from"}, sources,
-                          list(part_source(), 0, 64)));
+    table.push_back(
+        field({.name = "sources", .doc = "Where each part comes from"}, sources, list(part_source(), 0, 64)));
     table.push_back(field({.name = "client", .required = true, .doc = "What the side that dials does"},
                           &FileForm::client, side()));
     table.push_back(field({.name = "server", .required = true, .doc = "What the side that accepts does"},
                           &FileForm::server, side()));
-    table.push_back(field({.name = "websocket_idle_timeout",
-                           .required = true,
-                           .doc = "Silence after which a WebSocket server closes"},
-                          &FileForm::timeout,
-                          buckets(ShapeUnit::time, htx::websocket_timeout_us_min,
-                                  htx::websocket_timeout_us_max)));
+    table.push_back(
+        field({.name = "websocket_idle_timeout",
+               .required = true,
+               .doc = "Silence after which a WebSocket server closes"},
+              &FileForm::timeout,
+              buckets(ShapeUnit::time, htx::websocket_timeout_us_min, htx::websocket_timeout_us_max)));
     return object<FileForm>(std::move(table));
   }();
   return shape;
@@ -254,8 +253,7 @@ ShapeOutcome parse_traffic_shape(std::string_view text, const std::string& name)
 
 ShapeOutcome load_traffic_shape(const std::string& name_or_path) {
   for (const auto& built_in : built_in_shapes()) {
-    if (built_in.name == name_or_path)
-      return parse_traffic_shape(built_in.text, std::string{built_in.name});
+    if (built_in.name == name_or_path) return parse_traffic_shape(built_in.text, std::string{built_in.name});
   }
   std::string problem;
   const auto text = read_file(name_or_path, shape_file_bytes_max, problem);

@@ -55,7 +55,8 @@ struct TunnelOptions {
   std::vector<TunnelPeer> peers;
   ExitOptions exit;
   TicketOptions tickets;
-  htx::Settings session;                        ///< chunk, windows, ping, key update
+  htx::Settings session;                  ///< chunk, windows, ping, key update, traffic shape
+  std::string shape = "nginx-websocket";  ///< of outer tls: a name or a file; `control` makes session.shape
   std::uint32_t inbound_sessions_max = 10'000;  ///< over all cores
   std::uint32_t handshakes_max = 1'000;         ///< unfinished handshakes over all cores
   Duration handshake_timeout = std::chrono::seconds{10};
