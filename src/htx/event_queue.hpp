@@ -9,14 +9,25 @@
 
 namespace village::htx {
 
-enum class EventKind : std::uint8_t { opened, data, finished, reset, writable, pong, ready, closed };
+enum class EventKind : std::uint8_t {
+  opened,
+  data,
+  datagram,
+  finished,
+  reset,     ///< by the peer
+  given_up,  ///< reset by the session itself
+  writable,
+  pong,
+  ready,
+  closed,
+};
 
 struct QueuedEvent {
   EventKind kind;
   Code code = Code::ok;
   StreamId stream = 0;
   const std::byte* data = nullptr;
-  std::uint64_t number = 0;  ///< bytes of data, nanoseconds of a pong, stream limit
+  std::uint64_t number = 0;  ///< bytes of data or reason, nanoseconds of a pong, stream limit
 };
 
 /// EventQueue grows to what one receive() brings (at most three events for each frame of 38 bytes).

@@ -10,7 +10,7 @@ namespace village::htx {
 /// Incoming is one authenticated frame; `plaintext` lies in the caller's buffer.
 struct Incoming {
   FrameHeader header;
-  ByteView plaintext;
+  ByteSpan plaintext;
 };
 
 class Receiver {

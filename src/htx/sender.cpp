@@ -27,6 +27,8 @@ Sender::Sender(crypto::AeadAlgorithm algorithm, crypto::Secret<32> traffic_secre
                Listener& listener, Statistics& statistics, Instant now)
     : sealer_{algorithm, std::move(traffic_secret)},
       scheduler_{settings.chunk_bytes},
+      stall_time_{settings.stream_stall_max},
+      ping_time_{now},
       budget_{KeyUpdateBudget::for_sender(now)},
       key_time_{now},
       key_update_bytes_{settings.key_update_bytes},
@@ -82,6 +84,8 @@ void Sender::forget(Stream& stream) {
   unsent_ -= stream.queue.size();
   stream.queue.clear();
   scheduler_.withdraw(stream);
+  timers_.cancel(stream);
+  datagrams_.forget(stream);
   stop_credit(stream);
   if (!stream.announced && StreamWaitList::contains(stream)) opening_.remove(stream);
 }
@@ -91,6 +95,10 @@ void Sender::forget(Stream& stream) {
 bool Sender::add_credit(Stream& stream, std::uint32_t credit) {
   if (!stream.credit.add(credit)) return false;
   scheduler_.place(stream);
+  if (stream.blocked_since != Instant::max() && stream.credit.left() >= limits::silly_window_bytes) {
+    stream.blocked_since = Instant::max();
+    arm(stream);
+  }
   return true;
 }
 
@@ -100,7 +108,45 @@ void Sender::tell_credit(Stream& stream, std::uint32_t credit) {
   telling_.push_back(stream);
 }
 
+// --- time
+
+void Sender::set_deadline(Stream& stream, Instant at) {
+  stream.send_deadline = stream.fin_sent ? Instant::max() : at;
+  arm(stream);
+}
+
+void Sender::arm(Stream& stream) {
+  auto due = stream.send_deadline;
+  if (stream.blocked_since != Instant::max()) due = std::min(due, stream.blocked_since + stall_time_);
+  if (due == Instant::max()) return timers_.cancel(stream);
+  timers_.set(stream, due);
+}
+
+std::optional<Sender::Overdue> Sender::overdue(Instant now) {
+  while (timer_due() <= now) {
+    auto& stream = timers_.front();
+    if (stream.send_deadline <= now) {
+      if (!stream.queue.empty() || (stream.fin_queued && !stream.fin_sent))
+        return Overdue{&stream, Code::deadline_missed};
+      stream.send_deadline = Instant::max();  // kept
+    } else {
+      if (!stream.queue.empty() && stream.ring_number == ring_none) return Overdue{&stream, Code::stalled};
+      stream.blocked_since = now;  // nothing waits: look again later
+    }
+    arm(stream);
+  }
+  return std::nullopt;
+}
+
 // --- mailbox
+
+void Sender::reset(StreamId id, Code code, std::string_view reason) {
+  reason = reason.substr(0, limits::close_reason_bytes_max);
+  if (reset_reasons_.size() - reset_reasons_sent_ + reason.size() > limits::reset_reasons_bytes_max)
+    reason = {};
+  reset_reasons_.append(reason);
+  resets_.push_back({id, code, static_cast<std::uint16_t>(reason.size())});
+}
 
 bool Sender::echo(const PingPayload& payload) {
   if (echoes_.size() >= limits::ping_echoes_max) return false;
@@ -116,17 +162,23 @@ void Sender::close(Code code, std::string_view reason) {
 void Sender::shrink() {
   if (resets_.empty()) resets_ = {};
   if (echoes_.empty()) echoes_ = {};
+  if (reset_reasons_sent_ == reset_reasons_.size()) {
+    std::string{}.swap(reset_reasons_);
+    reset_reasons_sent_ = 0;
+  }
+  timers_.shrink();
 }
 
 // --- bytes
 
 bool Sender::control_waits() const {
-  return credit_to_tell_ > 0 || !resets_.empty() || !telling_.empty() || ping_ || !echoes_.empty();
+  return credit_to_tell_ > 0 || !resets_.empty() || !telling_.empty() || ping_ || !echoes_.empty() || alive_;
 }
 
 bool Sender::wants_transmit() const {
   if (close_sent_ || exhausted_) return false;
-  return close_ || update_requested_ || control_waits() || scheduler_.next(credit_) != nullptr;
+  return close_ || update_requested_ || control_waits() || !datagrams_.empty() ||
+         scheduler_.next(credit_) != nullptr;
 }
 
 std::size_t Sender::transmit(ByteSpan out, Instant now) {
@@ -155,7 +207,7 @@ bool Sender::step(Output& out, Instant now) {
   }
   const bool control = control_waits();
   Stream* const stream = control ? nullptr : scheduler_.next(credit_);
-  if (!control && stream == nullptr && !update_requested_) return false;
+  if (!control && stream == nullptr && datagrams_.empty() && !update_requested_) return false;
   if (key_update_due(now)) {
     if (!write(out, FrameType::key_update, 0, {}, {})) return false;
     VG_CHECK(budget_.spend(sealer_.usage(), now));
@@ -165,7 +217,9 @@ bool Sender::step(Output& out, Instant now) {
     ++statistics_.key_updates_out;
     return true;
   }
-  return control ? write_control(out) : stream != nullptr && write_data(out, stream);
+  if (control) return write_control(out, now);
+  if (!datagrams_.empty() && (stream == nullptr || datagram_lead_ < chunk_)) return write_datagram(out);
+  return stream != nullptr && write_data(out, stream, now);
 }
 
 bool Sender::key_update_due(Instant now) const {
@@ -175,20 +229,24 @@ bool Sender::key_update_due(Instant now) const {
   return due && budget_.affords(usage, now);
 }
 
-bool Sender::write_control(Output& out) {
+bool Sender::write_control(Output& out, Instant now) {
   if (!resets_.empty()) return write_reset(out);
   if (credit_to_tell_ > 0 || !telling_.empty()) return write_credit(out);
-  return write_ping(out);
+  return write_ping(out, now);
 }
 
 bool Sender::write_reset(Output& out) {
   const auto& next = resets_[resets_sent_];
   ByteArray<close_head_bytes> head;
-  encode_close_head(next.code, 0, head);
-  if (!write(out, FrameType::close, next.id, head, {})) return false;
+  encode_close_head(next.code, next.reason_bytes, head);
+  const auto reason = as_bytes(reset_reasons_).subspan(reset_reasons_sent_, next.reason_bytes);
+  if (!write(out, FrameType::close, next.id, head, reason)) return false;
+  reset_reasons_sent_ += next.reason_bytes;
   if (++resets_sent_ > resets_.size() / 2) {  // not only when all are sent: that may never come
     resets_.erase(resets_.begin(), resets_.begin() + static_cast<std::ptrdiff_t>(resets_sent_));
     resets_sent_ = 0;
+    reset_reasons_.erase(0, reset_reasons_sent_);
+    reset_reasons_sent_ = 0;
   }
   return true;
 }
@@ -209,20 +267,32 @@ bool Sender::write_credit(Output& out) {
   return true;
 }
 
-bool Sender::write_ping(Output& out) {
+bool Sender::write_ping(Output& out, Instant now) {
   if (!echoes_.empty()) {
     if (!write(out, FrameType::ping, 0, echoes_.back(), {}, aad_ping_echo)) return false;
     echoes_.pop_back();
     return true;
   }
+  if (!ping_) return write(out, FrameType::padding, 0, {}, {});
   if (!write(out, FrameType::ping, 0, *ping_, {})) return false;
   ping_.reset();
+  ping_time_ = now;
+  return true;
+}
+
+bool Sender::write_datagram(Output& out) {
+  const auto datagram = datagrams_.front();
+  if (!write(out, FrameType::datagram, datagrams_.front_stream().id, datagram, {})) return false;
+  ++data_frames_;
+  ++statistics_.datagrams_out;
+  datagram_lead_ += datagram.size();
+  datagrams_.pop();
   return true;
 }
 
 /// write_data sends a frame of the stream whose turn it is. Own ids must reach the peer in ascending order,
 /// so streams opened before it that have sent nothing yet are announced first, with an empty frame each.
-bool Sender::write_data(Output& out, Stream* stream) {
+bool Sender::write_data(Output& out, Stream* stream, Instant now) {
   if (!stream->announced && opening_.front() != stream) {
     return write_stream_frame(out, *opening_.front(), {}, false);
   }
@@ -236,7 +306,7 @@ bool Sender::write_data(Output& out, Stream* stream) {
   }
   const bool fin = stream->fin_queued && count == stream->queue.size();
   if (!write_stream_frame(out, *stream, front.first(count), fin)) return false;
-  after_data(*stream, count, fin);
+  after_data(*stream, count, fin, now);
   return true;
 }
 
@@ -244,6 +314,9 @@ bool Sender::write_stream_frame(Output& out, Stream& stream, ByteView data, bool
   ByteArray<stream_head_bytes> head;
   encode_stream_head(fin, stream.sent, data.size(), head);
   if (!write(out, FrameType::stream, stream.id, head, data)) return false;
+  ++data_frames_;
+  ++stream.frames_out;
+  datagram_lead_ = 0;
   if (!stream.announced) {
     opening_.remove(stream);
     stream.announced = true;
@@ -252,7 +325,7 @@ bool Sender::write_stream_frame(Output& out, Stream& stream, ByteView data, bool
   return true;
 }
 
-void Sender::after_data(Stream& stream, std::size_t bytes, bool fin) {
+void Sender::after_data(Stream& stream, std::size_t bytes, bool fin, Instant now) {
   const auto count = static_cast<std::uint32_t>(bytes);
   stream.queue.pop(count);
   stream.sent += count;
@@ -262,6 +335,11 @@ void Sender::after_data(Stream& stream, std::size_t bytes, bool fin) {
   if (!stream.internal) statistics_.data_bytes_out += count;
   stream.fin_sent = fin;
   scheduler_.sent(stream, count);
+  if (stall_time_ > Duration{0} && stream.credit.left() < limits::silly_window_bytes &&
+      stream.blocked_since == Instant::max()) {
+    stream.blocked_since = now;
+    arm(stream);
+  }
   if (stream.wants_room && stream.queue.size() <= allowance() / 2) {
     stream.wants_room = false;
     listener_.on_room(stream);
@@ -278,6 +356,7 @@ bool Sender::write(Output& out, FrameType type, StreamId id, ByteView head, Byte
         true;  // 2^64 - 1 frames without an update: cannot happen; if it does, silence is the safe end
     return false;
   }
+  alive_ = false;
   ++statistics_.frames_out;
   statistics_.bytes_out += header.frame_bytes();
   return true;

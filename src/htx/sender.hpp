@@ -2,14 +2,18 @@
 // Sender: frames out. Holds the sealing keys, the connection's credit, the scheduler, and a mailbox of
 // control frames that the rest of the session drops into. Everything in the mailbox is bounded: one credit
 // sum for the connection, one for each stream, few echoes, one close.
+//
+// What goes first: CLOSE; control; then streams and datagrams in turn, a quantum of bytes each.
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "htx/datagram_queue.hpp"
 #include "htx/event_queue.hpp"
 #include "htx/key_update_budget.hpp"
 #include "htx/scheduler.hpp"
 #include "htx/stream_table.hpp"
+#include "htx/stream_timers.hpp"
 #include "village/htx/frame.hpp"
 #include "village/htx/keys.hpp"
 #include "village/htx/session.hpp"
@@ -42,6 +46,20 @@ class Sender {
   void set_priority(Stream& stream, Priority priority);
   /// forget drops the stream's unsent bytes and takes it out of all lists.
   void forget(Stream& stream);
+  /// set_deadline: what the stream has not sent then makes it overdue. Instant::max() = none.
+  void set_deadline(Stream& stream, Instant at);
+  struct Overdue {
+    Stream* stream;
+    Code code;  ///< deadline_missed, stalled
+  };
+  /// overdue gives one stream whose time is up, if there is one; the caller resets it.
+  std::optional<Overdue> overdue(Instant now);
+  /// timer_due is when overdue() is to be asked next.
+  Instant timer_due() const { return timers_.empty() ? Instant::max() : timers_.due(); }
+  /// push_datagram. false: no room, dropped.
+  [[nodiscard]] bool push_datagram(Stream& stream, ByteView head, ByteView data) {
+    return datagrams_.push(stream, head, data);
+  }
   /// stop_credit: the peer sends no more on this stream, so no credit is told.
   void stop_credit(Stream& stream);
 
@@ -54,9 +72,13 @@ class Sender {
   void tell_connection_credit(std::uint32_t credit) { credit_to_tell_ += credit; }
 
   // --- mailbox
-  void reset(StreamId id, Code code) { resets_.push_back({id, code}); }
+  void reset(StreamId id, Code code, std::string_view reason = {});
   std::size_t resets_waiting() const { return resets_.size() - resets_sent_; }
   void ping(const PingPayload& payload) { ping_ = payload; }
+  /// ping_time is when the last PING was written; not when it was asked for, it may have waited.
+  Instant ping_time() const { return ping_time_; }
+  /// say_alive has an empty PADDING go out if nothing else does.
+  void say_alive() { alive_ = true; }
   /// echo answers a PING. false: too many wait, this one is dropped.
   bool echo(const PingPayload& payload);
   /// update_key changes the key before the next frame, unless the peer would take that for a flood.
@@ -73,12 +95,15 @@ class Sender {
   bool wants_transmit() const;
   std::size_t unsent_bytes() const { return unsent_; }
   std::uint32_t credit() const { return credit_.left(); }
+  /// data_frames counts STREAM and DATAGRAM frames.
+  std::uint64_t data_frames() const { return data_frames_; }
   void shrink();
 
  private:
   struct Reset {
     StreamId id;
     Code code;
+    std::uint16_t reason_bytes;  ///< at the front of reset_reasons_ when its turn comes
   };
   struct Close {
     Code code;
@@ -89,13 +114,15 @@ class Sender {
   bool step(Output& out, Instant now);
   bool control_waits() const;
   bool key_update_due(Instant now) const;
-  bool write_control(Output& out);
+  bool write_control(Output& out, Instant now);
   bool write_reset(Output& out);
   bool write_credit(Output& out);
-  bool write_ping(Output& out);
-  bool write_data(Output& out, Stream* stream);
+  bool write_ping(Output& out, Instant now);
+  bool write_datagram(Output& out);
+  bool write_data(Output& out, Stream* stream, Instant now);
   bool write_stream_frame(Output& out, Stream& stream, ByteView data, bool fin);
-  void after_data(Stream& stream, std::size_t bytes, bool fin);
+  void after_data(Stream& stream, std::size_t bytes, bool fin, Instant now);
+  void arm(Stream& stream);
   bool write(Output& out, FrameType type, StreamId id, ByteView head, ByteView body, std::uint16_t aad = 0);
   std::size_t allowance() const;
 
@@ -104,10 +131,19 @@ class Sender {
   Scheduler scheduler_;
   StreamWaitList opening_;  ///< own streams the peer does not know, by id
   StreamWaitList telling_;  ///< streams with credit to tell
+  StreamTimers timers_;
+  Duration stall_time_;
+  DatagramQueue datagrams_;
+  std::uint64_t datagram_lead_ = 0;  ///< bytes of datagrams since a stream's frame
+  std::uint64_t data_frames_ = 0;
   std::uint32_t credit_to_tell_ = 0;
   std::vector<Reset> resets_;
   std::size_t resets_sent_ = 0;  ///< of resets_, from the front
+  std::string reset_reasons_;
+  std::size_t reset_reasons_sent_ = 0;
   std::optional<PingPayload> ping_;
+  bool alive_ = false;
+  Instant ping_time_;
   std::vector<PingPayload> echoes_;
   std::optional<Close> close_;
   bool close_sent_ = false;

@@ -24,6 +24,15 @@ constexpr village::limits::Row rows[] = {
      "what a stream may queue above that"},
     {"htx", "capability_message_bytes_max", limits::capability_message_bytes_max, 1, "CapMsg or SelMsg"},
     {"htx", "ping_echoes_max", limits::ping_echoes_max, sizeof(PingPayload), "echoes that wait to be sent"},
+    {"htx", "reset_reasons_bytes_max", limits::reset_reasons_bytes_max, 1, "texts of resets not sent yet"},
+    {"htx", "stream_datagram_bytes_max", limits::stream_datagram_bytes_max, 1,
+     "datagrams of one stream not sent yet, more are dropped"},
+    {"htx", "session_datagram_bytes_max", limits::session_datagram_bytes_max, 1,
+     "datagrams of one session not sent yet, more are dropped"},
+    {"htx", "idle_frames_burst", limits::idle_frames_burst, 0,
+     "frames that carry nothing at once, more end the session"},
+    {"htx", "resets_burst", limits::resets_burst, 0,
+     "resets by a peer at once, then its new streams are refused"},
     {"htx", "refusals_max", limits::refusals_max, 8, "resets that wait to be sent, more end the session"},
     {"htx", "key_update_bucket", limits::key_update_bucket, 0, "key updates at once beyond the free ones"},
     {"htx", "message_kept_bytes", limits::message_kept_bytes, 1, "kept by a message reader for reuse"},
@@ -61,10 +70,16 @@ Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_,
              statistics,     now_},
       window{limits::connection_credit_start, now_},
       capabilities{role_, keys.local_key, keys.peer_key, settings.peer_streams_max},
+      idle_frames{limits::idle_frames_burst, limits::idle_frames_per_second, now_},
+      resets_taken{limits::resets_burst, limits::resets_per_second, now_},
       pacing{settings.shape, role_, random_, now_},
       ping_time{now_},
       heard_time{now_},
       busy_time{now_},
+      silence_max{settings.ping_interval / 4 +
+                  Duration{static_cast<Duration::rep>(
+                      random_.below(static_cast<std::uint64_t>(settings.ping_interval.count()) / 4 + 1))}},
+      silent_since{now_},
       drain_end{now_} {
   statistics.rtt = settings.handshake_rtt;
   streams.add_internal(now);
@@ -77,10 +92,10 @@ Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_,
 
 /// transmit writes what waits, then padding: never instead of data, never beside more than fits a record.
 std::size_t Session::State::transmit(ByteSpan out) {
-  const auto data_before = statistics.data_bytes_out;
+  const auto data_before = moved_out();
   auto size = sender.transmit(out, now);
   if (!pacing.shaped()) return size;
-  if (statistics.data_bytes_out != data_before) pacing.moved(random, now);
+  if (moved_out() != data_before) pacing.moved(random, now);
   if (!sender.close_queued()) pad(out, size);
   return size;
 }
@@ -146,6 +161,7 @@ void Session::State::raise_window(Stream& stream, std::uint32_t size) {
 void Session::State::consume_connection(std::uint64_t bytes) {
   const auto credit = window.consume(bytes, now, statistics.rtt, settings.connection_window_max);
   if (credit > 0) sender.tell_connection_credit(credit);
+  if (relief_time != Instant::max() && !crowded()) relief_time = Instant::max();
 }
 
 void Session::State::raise_connection(std::uint32_t size) {
@@ -155,6 +171,21 @@ void Session::State::raise_connection(std::uint32_t size) {
 
 std::uint32_t Session::State::open_limit() const {
   return capabilities.complete() ? capabilities.peer_streams() : limits::early_streams_max;
+}
+
+StreamStatistics Session::State::statistics_of(const Stream& stream) const {
+  return {stream.id,
+          stream.priority,
+          stream.window.received(),
+          stream.sent,
+          stream.frames_in,
+          stream.frames_out,
+          stream.queue.size(),
+          stream.window.unread(),
+          stream.credit.left(),
+          stream.window.granted() - stream.window.received(),
+          stream.window.window(),
+          stream.opened_at};
 }
 
 // --- the owner's verbs
@@ -181,8 +212,12 @@ std::optional<Event> Session::poll_event() {
       return StreamData{event.stream, {event.data, event.number}};
     case EventKind::finished:
       return StreamFinished{event.stream};
+    case EventKind::datagram:
+      return DatagramReceived{event.stream, {event.data, event.number}};
     case EventKind::reset:
-      return StreamReset{event.stream, event.code};
+    case EventKind::given_up:
+      return StreamReset{event.stream, event.code, as_text({event.data, event.number}),
+                         event.kind == EventKind::reset};
     case EventKind::writable:
       return StreamWritable{event.stream};
     case EventKind::pong:
@@ -245,6 +280,7 @@ void Session::consume(StreamId id, std::size_t bytes, Instant now) {
   if (stream == nullptr || stream->internal) return;
   const auto count = std::min<std::uint64_t>(bytes, stream->window.unread());
   if (!VG_EXPECT(count == bytes)) return;
+  stream->waiting_since = now;
   const auto before = stream->window.window();
   const auto credit =
       stream->window.consume(count, now, state.statistics.rtt, state.settings.stream_window_max);
@@ -255,13 +291,29 @@ void Session::consume(StreamId id, std::size_t bytes, Instant now) {
   state.settle(*stream);
 }
 
-void Session::reset(StreamId id, Code code) {
+void Session::reset(StreamId id, Code code, std::string_view reason) {
   auto& state = *state_;
   Stream* const stream = state.streams.find(id);
   if (stream == nullptr || stream->internal || state.ended) return;
   ++state.statistics.streams_reset;
-  if (stream->announced && !stream->ended()) state.sender.reset(id, code);
+  if (stream->announced && !stream->ended()) state.sender.reset(id, code, reason);
   state.drop(*stream);
+}
+
+void Session::set_deadline(StreamId id, std::optional<Instant> at) {
+  Stream* const stream = state_->streams.find(id);
+  if (stream == nullptr || stream->internal || state_->ended) return;
+  state_->sender.set_deadline(*stream, at.value_or(Instant::max()));
+}
+
+Result<void> Session::send_datagram(StreamId id, ByteView head, ByteView data) {
+  auto& state = *state_;
+  if (head.size() + data.size() > datagram_bytes_max) return fail(Errc::limit_exceeded, datagram_bytes_max);
+  Stream* const stream = state.streams.find(id);
+  if (stream == nullptr || stream->internal || state.ended || stream->fin_queued) return fail(Errc::closed);
+  if (stream->announced && state.sender.push_datagram(*stream, head, data)) return ok();
+  ++state.statistics.datagrams_dropped;
+  return fail(Errc::busy);
 }
 
 void Session::set_priority(StreamId id, Priority priority) {
@@ -287,6 +339,29 @@ void Session::close(Code code, std::string_view reason, Instant now) {
 }
 
 bool Session::closed() const { return state_->closed(); }
+
+std::optional<StreamStatistics> Session::stream_statistics(StreamId id) const {
+  const auto* stream = state_->streams.find(id);
+  if (stream == nullptr || stream->internal) return std::nullopt;
+  return state_->statistics_of(*stream);
+}
+
+std::vector<StreamStatistics> Session::busiest_streams(std::size_t count) const {
+  std::vector<const Stream*> all;
+  all.reserve(state_->streams.size());
+  state_->streams.for_each([&](const Stream& stream) {
+    if (!stream.internal) all.push_back(&stream);
+  });
+  const auto bytes = [](const Stream* stream) { return stream->sent + stream->window.received(); };
+  count = std::min(count, all.size());
+  std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count), all.end(),
+                    [&](const Stream* a, const Stream* b) {
+                      return bytes(a) != bytes(b) ? bytes(a) > bytes(b) : a->id < b->id;
+                    });
+  std::vector<StreamStatistics> rows;
+  for (std::size_t i = 0; i < count; ++i) rows.push_back(state_->statistics_of(*all[i]));
+  return rows;
+}
 
 const Statistics& Session::statistics() const {
   auto& statistics = state_->statistics;

@@ -58,16 +58,18 @@ std::optional<Instant> Session::State::ping_deadline() const {
 
 std::optional<Instant> Session::State::next_deadline() const {
   if (ended) return closed() ? std::nullopt : std::optional{drain_end};
-  auto due = ping_deadline();
-  const auto also = [&due](Instant time) { due = due ? std::min(*due, time) : time; };
-  if (!shrunk) also(busy_time + limits::idle_time);
-  if (const auto padding_due = pacing.padding_due()) also(*padding_due);
-  return due;
+  auto due = std::min(sender.timer_due(), relief_time);
+  if (const auto ping_due = ping_deadline()) due = std::min(due, *ping_due);
+  if (!shrunk) due = std::min(due, busy_time + limits::idle_time);
+  if (const auto padding_due = pacing.padding_due()) due = std::min(due, *padding_due);
+  return due == Instant::max() ? std::nullopt : std::optional{due};
 }
 
 void Session::State::on_deadline() {
   if (ended) return;
   if (!shrunk && now >= busy_time + limits::idle_time) shrink();
+  while (const auto overdue = sender.overdue(now)) give_up(*overdue->stream, overdue->code);
+  if (now >= relief_time) relieve();
   pacing.on_padding_due(random, now);
   const auto ping_due = ping_deadline();
   if (!ping_due || now < *ping_due) return;
@@ -77,6 +79,31 @@ void Session::State::on_deadline() {
     return;
   }
   ping();
+}
+
+void Session::State::give_up(Stream& stream, Code code) {
+  const auto id = stream.id;
+  ++statistics.streams_reset;
+  ++statistics.streams_given_up;
+  if (stream.announced && !stream.ended()) sender.reset(id, code, name(code));
+  const auto reason = as_bytes(name(code));
+  events.push({EventKind::given_up, code, id, reason.data(), reason.size()});
+  drop(stream);
+}
+
+void Session::State::relieve() {
+  // Down to where credit goes back at once: that takes half of the window.
+  while (window.unread() > settings.connection_window_max / 8 * 3) {
+    Stream* fullest = nullptr;
+    streams.for_each([&](Stream& stream) {
+      if (stream.internal || now - stream.waiting_since < settings.unread_time_max) return;
+      const auto unread = stream.window.unread();
+      if (unread > 0 && (fullest == nullptr || unread > fullest->window.unread())) fullest = &stream;
+    });
+    if (fullest == nullptr) break;
+    give_up(*fullest, Code::slow_reader);
+  }
+  relief_time = crowded() ? now + limits::relief_interval : Instant::max();
 }
 
 /// shrink gives memory back that a busy time left behind.

@@ -24,10 +24,13 @@ Error violation(Code code) {
 
 Error malformed() { return violation(Code::malformed_frame); }
 
+/// Reasons go into logs: only printable ASCII of what the peer says.
+bool is_unprintable(std::byte c) { return c < std::byte{' '} || c > std::byte{'~'}; }
+
 }  // namespace
 
 Result<std::size_t> Session::State::receive(ByteSpan in) {
-  const auto data_before = statistics.data_bytes_in;
+  const auto data_before = moved_in();
   std::size_t used = 0;
   while (!peer_closed) {
     auto frame = receiver.next(in.subspan(used));
@@ -47,7 +50,7 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
       return fail_session(static_cast<Code>(error.detail), name(error.code), error);
     }
   }
-  if (pacing.shaped() && statistics.data_bytes_in != data_before) pacing.moved(random, now);
+  if (pacing.shaped() && moved_in() != data_before) pacing.moved(random, now);
   if (peer_closed) return in.size();
   return used;
 }
@@ -64,11 +67,11 @@ Result<void> Session::State::on_frame(const Incoming& frame) {
     case FrameType::key_update:
     case FrameType::close:
     case FrameType::padding:
+    case FrameType::datagram:
       if (header.aad != 0 && !echo) return malformed();
       break;
     default:
-      ++statistics.frames_ignored;
-      return ok();
+      return ignore();
   }
   switch (header.type) {
     case FrameType::stream:
@@ -81,10 +84,20 @@ Result<void> Session::State::on_frame(const Incoming& frame) {
       return on_key_update(frame);
     case FrameType::close:
       return on_close(frame);
+    case FrameType::datagram:
+      return on_datagram(frame);
     default:
       statistics.padding_bytes_in += header.frame_bytes();
-      return header.stream == 0 ? ok() : malformed();
+      return header.stream == 0 ? idle_frame() : malformed();
   }
+}
+
+Result<void> Session::State::idle_frame() {
+  ++statistics.frames_idle;
+  const auto sent = sender.data_frames();
+  idle_frames.earn(sent - paid_frames);
+  paid_frames = sent;
+  return idle_frames.spend(now) ? ok() : violation(Code::policy_rejected);
 }
 
 Result<Stream*> Session::State::stream_of(StreamId id) {
@@ -96,7 +109,7 @@ Result<Stream*> Session::State::stream_of(StreamId id) {
     case IdStanding::fresh:
       return accept(id);
     case IdStanding::spent:
-      ++statistics.frames_ignored;
+      VG_TRY_VOID(ignore());
       return nullptr;
     case IdStanding::never_opened:
       break;
@@ -109,8 +122,10 @@ Result<Stream*> Session::State::stream_of(StreamId id) {
 Result<Stream*> Session::State::accept(StreamId id) {
   if (sender.resets_waiting() >= limits::refusals_max + streams.size())
     return violation(Code::policy_rejected);
-  if (open_peer >= settings.peer_streams_max || unread_ended >= limits::streams_unread_max) {
+  if (open_peer >= settings.peer_streams_max || unread_ended >= limits::streams_unread_max ||
+      !resets_taken.has(now)) {
     streams.skip(id);
+    ++statistics.streams_refused;
     sender.reset(id, Code::policy_rejected);
     ++statistics.streams_reset;
     return nullptr;
@@ -118,18 +133,32 @@ Result<Stream*> Session::State::accept(StreamId id) {
   auto& stream = streams.accept(id, now);
   ++open_peer;
   ++statistics.streams_opened_peer;
+  idle_frames.earn(1);  // its credit comes in a frame of its own
   events.push({EventKind::opened, Code::ok, id});
   raise_window(stream, settings.stream_window_start);
   return &stream;
 }
 
+/// heard_data says a word if the peer sends for long and hears nothing. Its PING may wait a minute behind
+/// what it sends over a slow link, and it would take our silence for death.
+void Session::State::heard_data() {
+  busy_time = now;
+  shrunk = false;
+  if (statistics.frames_out != frames_out_known) {
+    frames_out_known = statistics.frames_out;
+    silent_since = now;
+  } else if (settings.ping_interval > Duration{0} && now - silent_since >= silence_max) {
+    sender.say_alive();
+  }
+}
+
 Result<void> Session::State::on_stream(const Incoming& frame) {
   const auto data = parse_stream_frame(frame.plaintext);
   if (!data || frame.header.stream == 0) return malformed();
-  busy_time = now;
-  shrunk = false;
+  heard_data();
   VG_TRY(stream, stream_of(frame.header.stream));
   if (stream == nullptr) return late_data(data->data.size());
+  ++stream->frames_in;
   return on_stream_data(*stream, *data);
 }
 
@@ -150,10 +179,14 @@ Result<void> Session::State::on_stream_data(Stream& stream, const StreamFrame& f
     VG_TRY_VOID(on_capability_data(frame.data));
   } else if (bytes > 0) {
     statistics.data_bytes_in += bytes;
+    idle_frames.earn(1);
+    if (stream.window.unread() == bytes) stream.waiting_since = now;
     events.push({EventKind::data, Code::ok, stream.id, frame.data.data(), bytes});
     // Slow readers together must not stop the others: when half the connection's window waits unread, it
     // grows.
     if (window.unread() > window.window() / 2) raise_connection(window.grown(settings.connection_window_max));
+    if (relief_time == Instant::max() && crowded() && settings.unread_time_max > Duration{0})
+      relief_time = now + settings.unread_time_max;
   }
   if (frame.fin && stream.internal && !capabilities.complete()) return malformed();
   if (frame.fin) on_fin(stream);
@@ -172,10 +205,12 @@ Result<void> Session::State::on_window_update(const Incoming& frame) {
   const auto update = parse_window_update(frame.plaintext);
   if (!update || update->whole_connection != (frame.header.stream == 0)) return malformed();
   if (update->whole_connection) {
+    VG_TRY_VOID(idle_frame());
     return sender.add_connection_credit(update->credit) ? ok() : violation(Code::flow_control_violation);
   }
   VG_TRY(stream, stream_of(frame.header.stream));
   if (stream == nullptr) return ok();
+  VG_TRY_VOID(idle_frame());
   return sender.add_credit(*stream, update->credit) ? ok() : violation(Code::flow_control_violation);
 }
 
@@ -185,14 +220,11 @@ Result<void> Session::State::on_ping(const Incoming& frame) {
   std::copy(frame.plaintext.begin(), frame.plaintext.end(), payload.begin());
   if (frame.header.aad != aad_ping_echo) {
     if (!sender.echo(payload)) ++statistics.frames_ignored;
-    return ok();
+    return idle_frame();
   }
-  if (!ping_sent || *ping_sent != payload) {
-    ++statistics.frames_ignored;
-    return ok();
-  }
+  if (!ping_sent || *ping_sent != payload) return ignore();
   ping_sent.reset();
-  const Duration rtt = now - ping_time;
+  const Duration rtt = now - sender.ping_time();
   statistics.rtt = statistics.rtt == Duration{0} ? rtt : (7 * statistics.rtt + rtt) / 8;
   events.push({EventKind::pong, Code::ok, 0, nullptr, static_cast<std::uint64_t>(rtt.count())});
   return ok();
@@ -208,7 +240,10 @@ Result<void> Session::State::on_key_update(const Incoming& frame) {
 Result<void> Session::State::on_close(const Incoming& frame) {
   const auto close_frame = parse_close(frame.plaintext);
   if (!close_frame) return malformed();
-  if (frame.header.stream != 0) return ended ? ok() : on_reset(frame.header.stream, close_frame->code);
+  if (frame.header.stream != 0) {
+    if (ended) return ok();
+    return on_reset(frame.header.stream, close_frame->code, frame.plaintext.subspan<close_head_bytes>());
+  }
   peer_closed = true;
   sender.close(Code::ok, "");
   end(close_frame->code, close_frame->reason, true);
@@ -216,19 +251,37 @@ Result<void> Session::State::on_close(const Incoming& frame) {
 }
 
 /// on_reset ends a stream in both directions. A reset of a stream never seen uses its id up.
-Result<void> Session::State::on_reset(StreamId id, Code code) {
+Result<void> Session::State::on_reset(StreamId id, Code code, ByteSpan reason) {
   Stream* const stream = streams.find(id);
   if (stream == nullptr) {
     const auto standing = streams.standing(id);
     if (standing == IdStanding::never_opened) return malformed();
     if (standing == IdStanding::fresh) streams.skip(id);
-    ++statistics.frames_ignored;
-    return ok();
+    return ignore();
   }
   if (!stream->announced || stream->internal) return malformed();
   ++statistics.streams_reset;
-  events.push({EventKind::reset, code, id});
+  if (!streams.is_own(id)) (void)resets_taken.spend(now);
+  reason = reason.first(std::min(reason.size(), limits::close_reason_bytes_max));
+  std::replace_if(reason.begin(), reason.end(), is_unprintable, std::byte{'?'});
+  events.push({EventKind::reset, code, id, reason.data(), reason.size()});
   drop(*stream);
+  return ok();
+}
+
+/// on_datagram: order is not promised, so one may come for a stream that has just ended; it opens none.
+Result<void> Session::State::on_datagram(const Incoming& frame) {
+  const auto id = frame.header.stream;
+  Stream* const stream = id == 0 ? nullptr : streams.find(id);
+  if (stream == nullptr) {
+    return id == 0 || streams.standing(id) == IdStanding::never_opened ? malformed() : ignore();
+  }
+  if (!stream->announced || stream->internal) return malformed();
+  if (stream->fin_received) return ignore();
+  heard_data();
+  ++statistics.datagrams_in;
+  idle_frames.earn(1);
+  events.push({EventKind::datagram, Code::ok, id, frame.plaintext.data(), frame.plaintext.size()});
   return ok();
 }
 

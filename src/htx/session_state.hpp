@@ -3,6 +3,7 @@
 // the owner's verbs by session.cpp, the end by session_close.cpp.
 #include "htx/capabilities.hpp"
 #include "htx/event_queue.hpp"
+#include "htx/flood_budget.hpp"
 #include "htx/pacing.hpp"
 #include "htx/receiver.hpp"
 #include "htx/sender.hpp"
@@ -17,13 +18,21 @@ struct Session::State final : Sender::Listener {
   // --- frames of the peer (session_frames.cpp)
   Result<std::size_t> receive(ByteSpan in);
   Result<void> on_frame(const Incoming& frame);
+  void heard_data();
   Result<void> on_stream(const Incoming& frame);
   Result<void> on_stream_data(Stream& stream, const StreamFrame& frame);
   Result<void> on_window_update(const Incoming& frame);
   Result<void> on_ping(const Incoming& frame);
   Result<void> on_key_update(const Incoming& frame);
   Result<void> on_close(const Incoming& frame);
-  Result<void> on_reset(StreamId id, Code code);
+  Result<void> on_reset(StreamId id, Code code, ByteSpan reason);
+  Result<void> on_datagram(const Incoming& frame);
+  /// idle_frame charges the peer for a frame that carries nothing. Errors: it sent too many.
+  Result<void> idle_frame();
+  Result<void> ignore() {
+    ++statistics.frames_ignored;
+    return idle_frame();
+  }
   Result<void> on_capability_data(ByteView data);
   /// stream_of finds the stream a frame is for, opening it if it is new; nullptr: pass the frame over.
   Result<Stream*> stream_of(StreamId id);
@@ -44,10 +53,20 @@ struct Session::State final : Sender::Listener {
   /// drop erases the stream, giving back the connection's credit for what is unread.
   void drop(Stream& stream);
   void count_ended(const Stream& stream);
+  /// give_up resets the stream without being asked, and tells the owner.
+  void give_up(Stream& stream, Code code);
+  /// relieve gives up streams whose unread data has filled the session and waited too long.
+  void relieve();
+  bool crowded() const { return window.unread() > settings.connection_window_max / 4 * 3; }
   void raise_window(Stream& stream, std::uint32_t window);
   void consume_connection(std::uint64_t bytes);
   void raise_connection(std::uint32_t window);
   std::uint32_t open_limit() const;
+
+  /// moved_in, moved_out change whenever something of the application comes or goes.
+  std::uint64_t moved_in() const { return statistics.data_bytes_in + statistics.datagrams_in; }
+  std::uint64_t moved_out() const { return statistics.data_bytes_out + statistics.datagrams_out; }
+  StreamStatistics statistics_of(const Stream& stream) const;
 
   // --- the end (session_close.cpp)
   /// fail ends the session because the peer broke a rule.
@@ -78,14 +97,22 @@ struct Session::State final : Sender::Listener {
   bool ready_told = false;
   std::uint32_t open_own = 0, open_peer = 0;  ///< streams not ended, as both sides count them
   std::uint32_t unread_ended = 0;             ///< streams ended but not read
+  Instant relief_time = Instant::max();       ///< when relieve() is due, if crowded
+
+  // What the peer may make us do for nothing.
+  FloodBudget idle_frames, resets_taken;
+  std::uint64_t paid_frames = 0;  ///< of sender.data_frames(), what idle_frames has earned for
 
   // Pings and padding.
   Pacing pacing;
   std::optional<PingPayload> ping_sent;
   Instant ping_time;
-  Instant heard_time;  ///< of the last authentic frame
-  Instant busy_time;   ///< of the last STREAM frame of the peer
-  bool shrunk = true;  ///< nothing to give back since then
+  Instant heard_time;                  ///< of the last authentic frame
+  Instant busy_time;                   ///< of the last STREAM frame of the peer
+  Duration silence_max;                ///< how long we hear data and say nothing
+  Instant silent_since;                ///< of the first data heard after our last frame,
+  std::uint64_t frames_out_known = 0;  ///< which had this number
+  bool shrunk = true;                  ///< nothing to give back since then
 
   // The end.
   bool ended = false;        ///< SessionClosed was told

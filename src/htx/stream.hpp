@@ -24,9 +24,15 @@ inline constexpr std::size_t priorities = 3;
 inline constexpr std::uint8_t ring_fin = priorities;
 inline constexpr std::uint8_t ring_none = ring_fin + 1;
 
+inline constexpr std::uint32_t no_timer = 0xFFFF'FFFF;
+
 struct Stream {
   Stream(StreamId id_, Priority priority_, Instant now)
-      : window{limits::stream_credit_start, now}, id{id_}, priority{priority_} {}
+      : window{limits::stream_credit_start, now},
+        opened_at{now},
+        waiting_since{now},
+        id{id_},
+        priority{priority_} {}
 
   // Sending.
   SendQueue queue;
@@ -38,6 +44,15 @@ struct Stream {
   ReceiveWindow window;
   Link wait;  ///< own streams the peer does not know yet; later, streams with credit to tell
   std::uint32_t credit_to_tell = 0;
+  std::uint32_t datagram_bytes = 0;  ///< in the session's DatagramQueue
+
+  // Time and counts.
+  Instant opened_at;
+  Instant waiting_since;                   ///< when unread data began to wait, or was read last
+  Instant send_deadline = Instant::max();  ///< what is not sent then resets the stream
+  Instant blocked_since = Instant::max();  ///< the peer gives no credit to speak of
+  std::uint32_t timer = no_timer;          ///< place in StreamTimers
+  std::uint32_t frames_in = 0, frames_out = 0;
 
   StreamId id;
   Priority priority;

@@ -68,7 +68,7 @@ class StreamTable {
 
   std::size_t size() const { return streams_.size(); }
   template <class Visit>
-  void for_each(Visit visit) {
+  void for_each(Visit visit) const {
     for (auto& entry : streams_) visit(*entry.second);
   }
 

@@ -26,6 +26,12 @@ std::string_view name(Code code) {
       return "policy_rejected";
     case Code::unsupported_feature:
       return "unsupported_feature";
+    case Code::deadline_missed:
+      return "deadline_missed";
+    case Code::stalled:
+      return "stalled";
+    case Code::slow_reader:
+      return "slow_reader";
   }
   return "other";
 }

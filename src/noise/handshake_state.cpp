@@ -45,6 +45,8 @@ HandshakeState::HandshakeState(const Protocol& protocol, Role role, HandshakeOpt
       static_{std::move(options.local_static)},
       remote_static_{options.remote_static},
       fixed_ephemeral_{std::move(options.fixed_ephemeral)},
+      fixed_kem_seed_{std::move(options.fixed_kem_seed)},
+      fixed_kem_randomness_{std::move(options.fixed_kem_randomness)},
       psks_{std::move(options.psks)} {
   symmetric_.mix_hash(options.prologue);
   for (const Role whose : {Role::initiator, Role::responder}) {
@@ -59,6 +61,8 @@ std::size_t HandshakeState::overhead() const {
   for (const Token token : pattern_.messages[next_message_]) {
     if (token == Token::e) bytes += public_bytes;
     if (token == Token::s) bytes += public_bytes + (keyed ? tag_bytes : 0);
+    if (token == Token::e1) bytes += crypto::mlkem768_public_bytes + (keyed ? tag_bytes : 0);
+    if (token == Token::ekem1) bytes += crypto::mlkem768_ciphertext_bytes + (keyed ? tag_bytes : 0);
     keyed = keyed || is_dh(token) || token == Token::psk || (token == Token::e && pattern_.psk_count > 0);
   }
   return bytes + (keyed ? tag_bytes : 0);
@@ -89,6 +93,13 @@ Result<void> HandshakeState::write(ByteView payload, ByteSpan out) {
       case Token::s:
         VG_TRY_VOID(symmetric_.encrypt_and_hash(static_->public_key,
                                                 writer.gap(public_bytes + symmetric_.overhead())));
+        break;
+      case Token::e1:
+        VG_TRY_VOID(write_kem_key(writer.gap(crypto::mlkem768_public_bytes + symmetric_.overhead())));
+        break;
+      case Token::ekem1:
+        VG_TRY_VOID(
+            write_kem_ciphertext(writer.gap(crypto::mlkem768_ciphertext_bytes + symmetric_.overhead())));
         break;
       default:
         VG_TRY_VOID(mix_shared(token));
@@ -128,11 +139,54 @@ Result<void> HandshakeState::read(ByteView in, ByteSpan out) {
         remote_static_ = key;
         break;
       }
+      case Token::e1: {
+        VG_TRY(sealed, reader.bytes(crypto::mlkem768_public_bytes + symmetric_.overhead()));
+        VG_TRY_VOID(read_kem_key(sealed));
+        break;
+      }
+      case Token::ekem1: {
+        VG_TRY(sealed, reader.bytes(crypto::mlkem768_ciphertext_bytes + symmetric_.overhead()));
+        VG_TRY_VOID(read_kem_ciphertext(sealed));
+        break;
+      }
       default:
         VG_TRY_VOID(mix_shared(token));
     }
   }
   return symmetric_.decrypt_and_hash(reader.rest(), out);
+}
+
+// hfs: e1 = EncryptAndHash(encapsulation key); ekem1 = EncryptAndHash(ciphertext), and only then
+// MixKey(secret).
+
+Result<void> HandshakeState::write_kem_key(ByteSpan out) {
+  kem_key_ = fixed_kem_seed_ ? crypto::MlkemPrivate::from_seed(*fixed_kem_seed_)
+                             : crypto::MlkemPrivate::generate(*random_);
+  return symmetric_.encrypt_and_hash(kem_key_->public_key(), out);
+}
+
+Result<void> HandshakeState::read_kem_key(ByteView sealed) {
+  remote_kem_key_.resize(crypto::mlkem768_public_bytes);
+  return symmetric_.decrypt_and_hash(sealed, remote_kem_key_);
+}
+
+Result<void> HandshakeState::write_kem_ciphertext(ByteSpan out) {
+  crypto::MlkemCiphertext ciphertext;
+  VG_TRY(shared, fixed_kem_randomness_
+                     ? crypto::mlkem768_encapsulate(remote_kem_key_, ciphertext, *fixed_kem_randomness_)
+                     : crypto::mlkem768_encapsulate(remote_kem_key_, ciphertext, *random_));
+  VG_TRY_VOID(symmetric_.encrypt_and_hash(ciphertext, out));
+  symmetric_.mix_key(shared.view());
+  return ok();
+}
+
+Result<void> HandshakeState::read_kem_ciphertext(ByteView sealed) {
+  VG_CHECK(kem_key_.has_value());
+  crypto::MlkemCiphertext ciphertext;
+  VG_TRY_VOID(symmetric_.decrypt_and_hash(sealed, ciphertext));
+  VG_TRY(shared, kem_key_->decapsulate(ciphertext));
+  symmetric_.mix_key(shared.view());
+  return ok();
 }
 
 /// mix_shared handles the tokens that put nothing on the wire.
@@ -150,11 +204,6 @@ Result<void> HandshakeState::mix_shared(Token token) {
     case Token::psk:
       mix_psk();
       return ok();
-    // hfs: e1 = EncryptAndHash(KEM key), ekem1 = EncryptAndHash(KEM ciphertext) then MixKey(KEM secret). They
-    // put bytes on the wire, so their place is beside e and s once there is a Kem; no pattern holds them
-    // before.
-    case Token::e1:
-    case Token::ekem1:
     default:
       return fail(Errc::unsupported);
   }
@@ -186,6 +235,9 @@ void HandshakeState::advance() {
 void HandshakeState::drop_secrets() {
   ephemeral_.reset();
   static_.reset();
+  kem_key_.reset();
+  fixed_kem_seed_.reset();
+  fixed_kem_randomness_.reset();
   psks_.clear();
 }
 

@@ -104,12 +104,37 @@ std::string_view cut(std::string_view& text, char mark) {
   return part;
 }
 
-/// apply_modifier changes the pattern as psk0..pskN say; a modifier given twice is malformed.
+bool is_dh(Token token) { return token == ee || token == es || token == se || token == ss; }
+
+/// place_of_e1 finds where e1 goes in a message that has e: behind its first DH, else behind e.
+std::size_t place_of_e1(const TokenList& message) {
+  const auto index = [&](const Token* found) { return static_cast<std::size_t>(found - message.begin()); };
+  const auto* dh = std::find_if(message.begin(), message.end(), is_dh);
+  return index(dh != message.end() ? dh : std::find(message.begin(), message.end(), e));
+}
+
+/// apply_hfs puts e1 into the first message and ekem1 behind the first ee. Every interactive pattern has e in
+/// its first message and ee in its second.
+Result<void> apply_hfs(Pattern& pattern) {
+  if (pattern.hybrid) return fail(Errc::malformed);
+  if (pattern.one_way()) return fail(Errc::unsupported);
+  auto& first = pattern.messages[0];
+  auto& second = pattern.messages[1];
+  const auto* place = std::find(second.begin(), second.end(), ee);
+  VG_CHECK(first.has(e) && place != second.end());
+  first.insert_behind(place_of_e1(first), e1);
+  second.insert_behind(static_cast<std::size_t>(place - second.begin()), ekem1);
+  pattern.hybrid = true;
+  return ok();
+}
+
+/// apply_modifier changes the pattern as psk0..pskN and hfs say; a modifier given twice is malformed.
 Result<void> apply_modifier(Pattern& pattern, std::string_view modifier,
                             std::array<bool, limits::psks_max>& seen) {
   constexpr std::string_view prefix = "psk";
   if (modifier.empty()) return fail(Errc::malformed);
-  if (!modifier.starts_with(prefix)) return fail(Errc::unsupported);  // hfs, fallback, unknown ones
+  if (modifier == "hfs") return apply_hfs(pattern);
+  if (!modifier.starts_with(prefix)) return fail(Errc::unsupported);  // fallback, unknown ones
   modifier.remove_prefix(prefix.size());
   if (modifier.size() != 1 || modifier[0] < '0' || modifier[0] > '9') return fail(Errc::malformed);
   const auto index = static_cast<std::size_t>(modifier[0] - '0');
@@ -171,10 +196,11 @@ Result<Protocol> parse_protocol(std::string_view name) {
   auto rest = name;
   if (cut(rest, '_') != "Noise") return fail(Errc::malformed);
   VG_TRY(pattern, parse_pattern(cut(rest, '_')));
-  if (cut(rest, '_') != "25519") return fail(Errc::unsupported);  // "25519+MLKEM768" comes with hfs
+  // The name enters the transcript, so that its spelling is interoperability: MLKEM768, not ML-KEM-768.
+  if (cut(rest, '_') != (pattern.hybrid ? "25519+MLKEM768" : "25519")) return fail(Errc::unsupported);
   VG_TRY(cipher, parse_cipher(cut(rest, '_')));
   VG_TRY(hash, parse_hash(rest));
-  return Protocol{std::string{name}, pattern, cipher, hash, Kem::none};
+  return Protocol{std::string{name}, pattern, cipher, hash, pattern.hybrid ? Kem::mlkem768 : Kem::none};
 }
 
 }  // namespace village::noise

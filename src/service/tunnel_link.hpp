@@ -101,6 +101,7 @@ class TunnelLink : public std::enable_shared_from_this<TunnelLink> {
   void on(const htx::StreamData& event);
   void on(const htx::StreamFinished& event);
   void on(const htx::StreamReset& event);
+  void on(const htx::DatagramReceived& event);
   void on(const htx::StreamWritable& event);
   void on(const htx::PongReceived& event);
   void on(const htx::PeerReady& event);

@@ -62,8 +62,14 @@ void TunnelLink::on(const htx::StreamReset& event) {
   stream->error = Error{Errc::reset, static_cast<std::uint32_t>(event.code)};
   stream->readable.notify();
   stream->writable.notify();
+  if (!event.by_peer) {  // its unread data is what had to go
+    stream->queue.clear();
+    stream->direct_bytes = 0;
+  }
   if (stream->abandoned) forget(*stream);
 }
+
+void TunnelLink::on(const htx::DatagramReceived&) {}
 
 void TunnelLink::on(const htx::StreamWritable& event) {
   if (auto* stream = find(event.stream)) stream->writable.notify();

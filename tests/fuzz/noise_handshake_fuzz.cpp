@@ -1,6 +1,6 @@
 // A Noise peer that lies at one message of its choice.
 //
-//   byte 0   pattern          byte 1   bits 0-1 cipher and hash, bits 2-4 psk form
+//   byte 0   pattern          byte 1   bits 0-1 cipher and hash, bits 2-4 psk form, bit 5 hfs
 //   byte 2   bits 0-1 the message that is forged, bit 7: the rest is XORed over the honest message, else
 //   replaces it rest     the forgery
 //
@@ -24,8 +24,8 @@ constexpr const char* patterns[] = {"N",    "K",   "X",   "NN",   "NK",   "NX", 
                                     "X1K1", "X1X", "XX1", "X1X1", "K1N",  "K1K", "KK1", "K1K1", "K1X", "KX1",
                                     "K1X1", "I1N", "I1K", "IK1",  "I1K1", "I1X", "IX1", "I1X1"};
 constexpr const char* psk_forms[] = {"", "psk0", "psk1", "psk2", "psk3", "psk4", "psk0+psk1", "psk0+psk2"};
-constexpr const char* algorithms[] = {"25519_ChaChaPoly_SHA256", "25519_AESGCM_SHA512",
-                                      "25519_AESGCM_BLAKE2s", "25519_ChaChaPoly_BLAKE2b"};
+constexpr const char* algorithms[] = {"_ChaChaPoly_SHA256", "_AESGCM_SHA512", "_AESGCM_BLAKE2s",
+                                      "_ChaChaPoly_BLAKE2b"};
 
 HandshakeState side(const Protocol& protocol, Role role, RandomSource& random) {
   static const auto statics = [] {
@@ -64,7 +64,7 @@ void play(const Protocol& protocol, std::size_t forged, ByteView bytes, bool cha
     auto& to = sides[1 - i % 2];
     Bytes wire(from.overhead() + 7);
     const auto written = from.write_message(as_bytes("payload"), wire);
-    if (!written) return;  // a low-order point was forged before
+    if (!written) return;  // a low-order point, or a key that is none, was forged before
     const bool differs = i == forged && forge(wire, bytes, change);
     const auto read = to.read_message(wire, plain);
     // From the second message on everything is authenticated, by whatever the pattern has.
@@ -87,9 +87,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   const std::string pattern = patterns[data[0] % std::size(patterns)];
-  const auto protocol =
-      parse_protocol("Noise_" + pattern + psk_forms[data[1] >> 2 & 7] + "_" + algorithms[data[1] & 3]);
-  if (!protocol) return 0;  // a psk behind the last message
+  const bool hybrid = (data[1] & 0x20) != 0;
+  const std::string psks = psk_forms[data[1] >> 2 & 7];
+  const auto modifiers = hybrid ? "hfs" + (psks.empty() ? "" : "+" + psks) : psks;
+  const auto protocol = parse_protocol("Noise_" + pattern + modifiers + "_" +
+                                       (hybrid ? "25519+MLKEM768" : "25519") + algorithms[data[1] & 3]);
+  if (!protocol) return 0;  // a psk behind the last message, or a one-way hybrid
   play(*protocol, data[2] & 3, as_bytes(data + 3, size - 3), (data[2] & 0x80) != 0);
   return 0;
 }

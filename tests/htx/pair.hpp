@@ -42,6 +42,9 @@ struct End {
   std::map<StreamId, Bytes> received;
   std::set<StreamId> opened, finished, writable;
   std::map<StreamId, Code> resets;
+  std::map<StreamId, std::string> reasons;
+  std::set<StreamId> own_resets;  ///< those that the session itself gave up
+  std::map<StreamId, std::vector<Bytes>> datagrams;
   std::optional<SessionClosed> closed;
   std::optional<PeerReady> ready;
   std::vector<Duration> pongs;
@@ -58,7 +61,12 @@ struct End {
         if (consumes && !held.contains(e->stream)) session.consume(e->stream, e->data.size(), now);
       }
       if (auto* e = std::get_if<StreamFinished>(&*event)) finished.insert(e->stream);
-      if (auto* e = std::get_if<StreamReset>(&*event)) resets[e->stream] = e->code;
+      if (auto* e = std::get_if<StreamReset>(&*event)) {
+        resets[e->stream] = e->code;
+        reasons[e->stream] = e->reason;
+        if (!e->by_peer) own_resets.insert(e->stream);
+      }
+      if (auto* e = std::get_if<DatagramReceived>(&*event)) datagrams[e->stream].push_back(to_bytes(e->data));
       if (auto* e = std::get_if<StreamWritable>(&*event)) writable.insert(e->stream);
       if (auto* e = std::get_if<PongReceived>(&*event)) pongs.push_back(e->rtt);
       if (auto* e = std::get_if<PeerReady>(&*event)) ready = *e;

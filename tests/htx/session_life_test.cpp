@@ -71,6 +71,23 @@ TEST(SessionPing, MeasuresTheRoundTrip) {
   EXPECT_EQ(peer.end.session.statistics().rtt, 40ms);  // smoothed by an eighth
 }
 
+TEST(SessionPing, AReaderThatSaysNothingTellsThatItLives) {
+  RawPeer peer;
+  peer.greet();
+  peer.data(3, 0, as_bytes("a"));
+  (void)peer.collect();
+  std::size_t told = 0;
+  for (std::uint64_t second = 1; second <= 60; ++second) {
+    peer.now += 1s;
+    peer.data(3, second, as_bytes("a"));  // far too little to tell credit for
+    told += RawPeer::count(peer.collect(), FrameType::padding);
+  }
+  EXPECT_GE(told, 5U);
+  EXPECT_LE(told, 12U);
+  peer.now += 15s;  // nothing heard: nothing to answer
+  EXPECT_TRUE(peer.collect().empty());
+}
+
 TEST(SessionPing, GoesOutWhenNothingWasHeard) {
   Settings settings;
   settings.handshake_rtt = 10ms;

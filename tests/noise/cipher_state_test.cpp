@@ -116,6 +116,28 @@ TEST(Protocol, ReadsNames) {
   EXPECT_TRUE(parse_protocol("Noise_Xpsk1_25519_ChaChaPoly_SHA512").value().pattern.one_way());
 }
 
+std::vector<Token> tokens(const std::string& pattern, std::size_t message) {
+  const auto p = parse_protocol("Noise_" + pattern + "_25519+MLKEM768_ChaChaPoly_SHA256").value();
+  EXPECT_TRUE(p.pattern.hybrid);
+  EXPECT_EQ(p.kem, Kem::mlkem768);
+  return {p.pattern.messages[message].begin(), p.pattern.messages[message].end()};
+}
+
+TEST(Protocol, HybridTokensStandBehindTheFirstDhAndTheFirstEe) {
+  using enum Token;
+  EXPECT_EQ(tokens("XKhfs", 0), (std::vector{e, es, e1}));
+  EXPECT_EQ(tokens("XKhfs", 1), (std::vector{e, ee, ekem1}));
+  EXPECT_EQ(tokens("XKhfs", 2), (std::vector{s, se}));
+  EXPECT_EQ(tokens("IKhfs", 0), (std::vector{e, es, e1, s, ss}));
+  EXPECT_EQ(tokens("IKhfs", 1), (std::vector{e, ee, ekem1, se}));
+  EXPECT_EQ(tokens("XXhfs", 0), (std::vector{e, e1}));
+  EXPECT_EQ(tokens("XXhfs", 1), (std::vector{e, ee, ekem1, s, es}));
+  EXPECT_EQ(tokens("KKhfs", 0), (std::vector{e, es, e1, ss}));
+  EXPECT_EQ(tokens("INhfs", 0), (std::vector{e, e1, s}));
+  EXPECT_EQ(tokens("NNpsk0+hfs", 0), (std::vector{psk, e, e1}));
+  EXPECT_EQ(tokens("NNhfs+psk1", 0), (std::vector{e, e1, psk}));
+}
+
 TEST(Protocol, NamesTheReasonOfARefusal) {
   const std::pair<const char*, Errc> cases[] = {
       {"", Errc::malformed},
@@ -133,7 +155,12 @@ TEST(Protocol, NamesTheReasonOfARefusal) {
       {"Noise_XZ_25519_ChaChaPoly_SHA256", Errc::unsupported},
       {"Noise_XK2_25519_ChaChaPoly_SHA256", Errc::unsupported},
       {"Noise_XXfallback_25519_ChaChaPoly_SHA256", Errc::unsupported},
-      {"Noise_XKhfs_25519+MLKEM768_ChaChaPoly_SHA256", Errc::unsupported},
+      {"Noise_XKhfs_25519_ChaChaPoly_SHA256", Errc::unsupported},
+      {"Noise_XK_25519+MLKEM768_ChaChaPoly_SHA256", Errc::unsupported},
+      {"Noise_XKhfs_25519+ML-KEM-768_ChaChaPoly_SHA256", Errc::unsupported},
+      {"Noise_XKhfs_25519+Kyber1024_ChaChaPoly_SHA256", Errc::unsupported},
+      {"Noise_Nhfs_25519+MLKEM768_ChaChaPoly_SHA256", Errc::unsupported},
+      {"Noise_XKhfs+hfs_25519+MLKEM768_ChaChaPoly_SHA256", Errc::malformed},
       {"Noise_XK_448_ChaChaPoly_SHA256", Errc::unsupported},
       {"Noise_XK_25519_ChaCha_SHA256", Errc::unsupported},
       {"Noise_XK_25519_AESGCM_SHA3", Errc::unsupported},

@@ -138,6 +138,48 @@ TEST(HandshakeState, EveryPatternAndPskFormRunsThrough) {
   }
 }
 
+/// hybrid names a pattern with hfs in front of its other modifiers.
+Protocol hybrid(const std::string& base, const std::string& modifiers = "",
+                const std::string& rest = "ChaChaPoly_SHA256") {
+  return protocol(base + "hfs" + (modifiers.empty() ? "" : "+" + modifiers), "25519+MLKEM768_" + rest);
+}
+
+TEST(HandshakeState, EveryInteractivePatternRunsThroughAsAHybrid) {
+  SeededRandom random{21};
+  const char* algorithms[] = {"ChaChaPoly_SHA256", "AESGCM_SHA512", "ChaChaPoly_BLAKE2b", "AESGCM_BLAKE2s"};
+  for (const std::string name : pattern_names) {
+    if (protocol(name).pattern.one_way()) continue;
+    for (const auto& form : psk_forms(protocol(name).pattern)) {
+      SCOPED_TRACE(name + "hfs " + form);
+      ASSERT_NO_FATAL_FAILURE(whole_run(hybrid(name, form, algorithms[random.below(4)]), random));
+    }
+  }
+}
+
+TEST(HandshakeState, HybridSizesAreThoseOfTheSuites) {
+  SeededRandom random{22};
+  const std::pair<const char*, std::array<std::size_t, 3>> expected[] = {
+      {"XK", {1248, 1152, 64}}, {"XX", {1216, 1200, 64}}, {"IK", {1296, 1152, 0}}};
+  for (const auto& [name, sizes] : expected) {
+    Sides sides{hybrid(name), random};
+    for (std::size_t i = 0; i < sides.pattern.message_count; ++i) {
+      EXPECT_EQ(sides.states[i % 2].overhead(), sizes[i]) << name << " message " << i;
+      ASSERT_TRUE(sides.step(i, {}));
+    }
+  }
+}
+
+TEST(HandshakeState, EncapsulationKeyAboveTheModulusIsRefused) {
+  SeededRandom random{23};
+  Sides sides{hybrid("NN"), random};  // e1 in clear
+  ASSERT_TRUE(sides.step(0, {}, [](Bytes& wire) {
+    for (std::size_t at = 32; at < 35; ++at) wire[at] = std::byte{0xff};
+  }));
+  Bytes wire(limits::message_bytes_max);
+  EXPECT_EQ(sides.states[1].write_message({}, wire).error().code, Errc::bad_key);
+  EXPECT_TRUE(sides.states[1].dead());
+}
+
 /// survives tells whether both sides finish with one transcript although message `index` was damaged.
 template <class Damage>
 bool survives(const Protocol& p, std::size_t index, Damage damage, RandomSource& random) {
@@ -173,6 +215,27 @@ TEST(HandshakeState, NoFlippedBitSurvives) {
         ASSERT_FALSE(survives(
             p, index, [&](Bytes& wire) { wire[at] ^= bit; }, random))
             << name << " message " << index << " byte " << at;
+      }
+    }
+  }
+}
+
+TEST(HandshakeState, NoFlippedBitOfAHybridSurvives) {
+  SeededRandom random{24};
+  for (const char* name : {"XK", "IK", "XX", "KK"}) {
+    const auto p = hybrid(name);
+    for (std::size_t index = 0; index < p.pattern.message_count; ++index) {
+      const auto size = message_size(p, index);
+      for (std::size_t at = 0; at < size; at += 1 + random.below(5)) {
+        const auto bit = static_cast<std::byte>(1U << random.below(8));
+        ASSERT_FALSE(survives(
+            p, index, [&](Bytes& wire) { wire[at] ^= bit; }, random))
+            << name << " message " << index << " byte " << at;
+      }
+      for (std::size_t cut = 0; cut < size; cut += 1 + random.below(29)) {
+        ASSERT_FALSE(survives(
+            p, index, [&](Bytes& wire) { wire.resize(cut); }, random))
+            << name << " message " << index << " cut to " << cut;
       }
     }
   }

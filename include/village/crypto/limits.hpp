@@ -12,6 +12,10 @@ inline constexpr std::size_t hkdf_digests_max = 255;
 inline constexpr std::size_t chain_certificates_max = 10;
 inline constexpr std::size_t certificate_bytes_max = 64 * 1024;
 
+/// One call of a batch function: eight vectors of eight. A batch lives on the stack: 64 rows of some 200
+/// bytes.
+inline constexpr std::size_t batch_rows_max = 64;
+
 static_assert(chain_certificates_max * certificate_bytes_max <= 1024 * 1024);  // 1 MiB for one handshake
 
 }  // namespace village::crypto::limits

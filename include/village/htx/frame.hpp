@@ -25,7 +25,7 @@ enum class FrameType : std::uint8_t {
   key_update = 0x03,     ///< empty; the next frame of this direction is under the next key
   close = 0x04,         ///< code 16 | length 16 | reason; stream id 0 = connection, else reset of that stream
   padding = 0x05,       ///< anything; discarded
-  datagram = 0x06,      ///< reserved: ATYP ADDR PORT data on an open udp stream
+  datagram = 0x06,      ///< one datagram of an open udp stream: ATYP ADDR PORT data
   rekey = 0x07,         ///< reserved: hybrid re-handshake
   path_control = 0x20,  ///< ignored
 };
@@ -38,6 +38,7 @@ inline constexpr std::size_t frame_bytes_max = 65'535;     ///< a whole frame on
 inline constexpr std::size_t plaintext_bytes_max = 65'509;
 inline constexpr std::size_t stream_head_bytes = 11;  ///< flags, offset, length of a STREAM frame
 inline constexpr std::size_t stream_data_bytes_max = 65'498;
+inline constexpr std::size_t datagram_bytes_max = plaintext_bytes_max;  ///< address and data
 inline constexpr std::uint16_t aad_ping_echo = 1;
 
 /// FrameHeader is the clear part. `length` is the Len field.

@@ -15,7 +15,7 @@ inline constexpr std::size_t handshake_flight_bytes_max = 4'096 + handshake_padd
 
 // Streams.
 inline constexpr std::uint32_t peer_streams_max =
-    65'536;                                              ///< the most that Settings::peer_streams_max may say
+    131'072;                                             ///< the most that Settings::peer_streams_max may say
 inline constexpr std::uint32_t early_streams_max = 128;  ///< opened before the peer told its limit
 inline constexpr std::uint32_t streams_unread_max =
     65'536;  ///< ended both ways, but the application has not read all
@@ -29,7 +29,11 @@ inline constexpr std::uint32_t silly_window_bytes = 1'024;  ///< smaller credit 
 
 // Sending: unsent bytes of a session whose peer gives no credit. Above the total each stream keeps its share.
 inline constexpr std::size_t session_unsent_bytes_max = 48 << 20;
-inline constexpr std::size_t stream_unsent_share_bytes = 16 << 10;
+inline constexpr std::size_t stream_unsent_share_bytes = 8 << 10;
+
+// Datagrams that wait to be sent; more are dropped and counted.
+inline constexpr std::size_t stream_datagram_bytes_max = 64 << 10;
+inline constexpr std::size_t session_datagram_bytes_max = 1 << 20;
 
 // Control.
 inline constexpr std::size_t capability_message_bytes_max = 4'096;
@@ -38,8 +42,17 @@ inline constexpr std::size_t ping_echoes_max = 16;  ///< waiting to be sent; mor
 inline constexpr std::size_t refusals_max =
     4'096;  ///< resets waiting to be sent because the peer broke a limit
 inline constexpr std::size_t close_reason_bytes_max = 256;
+inline constexpr std::size_t reset_reasons_bytes_max =
+    64 << 10;  ///< texts of resets waiting to be sent; above it only codes go
+inline constexpr std::uint32_t idle_frames_burst = 16'384;  ///< frames that carry nothing, at once
+inline constexpr std::uint32_t idle_frames_per_second = 4'096;
+inline constexpr std::uint32_t resets_burst =
+    8'192;  ///< resets by the peer before its new streams are refused
+inline constexpr std::uint32_t resets_per_second = 1'000;
 inline constexpr Duration idle_time =
     std::chrono::seconds{15};  ///< without streams' data, then memory goes back
+inline constexpr Duration relief_interval =
+    std::chrono::seconds{1};  ///< between two looks for slow readers of a session that is full
 inline constexpr Duration drain_time = std::chrono::seconds{2};
 
 // Key updates: one after so many frames or bytes is free, others take from a bucket.

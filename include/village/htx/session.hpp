@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "village/base/bytes.hpp"
 #include "village/base/error.hpp"
@@ -42,6 +43,13 @@ struct Settings {
   std::uint64_t key_update_bytes = std::uint64_t{8} << 30;
   std::uint64_t key_update_frames = 65'536;
   Duration key_update_interval = std::chrono::hours{1};
+  /// stream_stall_max: a stream that has data to send and got no credit for so long is reset (stalled). 0 =
+  /// never, the default: a peer may pause a download for as long as it likes.
+  Duration stream_stall_max{0};
+  /// unread_time_max: while unread data fills three quarters of the largest connection window, so that it is
+  /// about to stop every stream of the session, streams that were not read for so long are reset
+  /// (slow_reader), the fullest first. 0 = never.
+  Duration unread_time_max = std::chrono::seconds{15};
   Duration handshake_rtt{0};  ///< measured by the owner; 0 = unknown, then a PING goes out at once
   /// What the session looks like from outside: when PINGs go out, idle padding, what small writes are padded
   /// to. Null (outer none): PINGs by ping_interval, no padding.
@@ -63,7 +71,13 @@ struct StreamFinished {
 struct StreamReset {
   StreamId stream;
   Code code;
-};  ///< the peer gave the stream up; both directions dead
+  std::string_view reason;  ///< printable ASCII, at most 256 bytes; a view like data
+  bool by_peer = true;      ///< false: deadline_missed, stalled, slow_reader
+};                          ///< the stream was given up; both directions dead
+struct DatagramReceived {
+  StreamId stream;
+  ByteView data;
+};  ///< of an open stream; no credit, no order
 struct StreamWritable {
   StreamId stream;
 };  ///< send() took less than offered; there is room again
@@ -79,7 +93,7 @@ struct SessionClosed {
   bool by_peer;
 };  ///< nothing more will come
 using Event = std::variant<StreamOpened, StreamData, StreamFinished, StreamReset, StreamWritable,
-                           PongReceived, PeerReady, SessionClosed>;
+                           PongReceived, PeerReady, SessionClosed, DatagramReceived>;
 
 /// Statistics of one session since its start; plain numbers for status and metrics.
 struct Statistics {
@@ -88,7 +102,12 @@ struct Statistics {
   std::uint64_t data_bytes_in = 0, data_bytes_out = 0;  ///< stream payload
   std::uint64_t streams_opened_local = 0, streams_opened_peer = 0, streams_reset = 0;
   std::uint64_t key_updates_in = 0, key_updates_out = 0;
-  std::uint64_t frames_ignored = 0;                           ///< unknown types, frames for closed streams
+  std::uint64_t frames_ignored = 0;    ///< unknown types, frames for closed streams
+  std::uint64_t frames_idle = 0;       ///< frames of the peer that carried nothing (PING, credit, padding)
+  std::uint64_t streams_refused = 0;   ///< opened by the peer beyond a limit
+  std::uint64_t streams_given_up = 0;  ///< reset because of a deadline, a stall or a slow reader
+  std::uint64_t datagrams_in = 0, datagrams_out = 0;
+  std::uint64_t datagrams_dropped = 0;                        ///< no room to queue them
   std::uint64_t padding_bytes_in = 0, padding_bytes_out = 0;  ///< PADDING frames on the wire
   std::uint32_t streams_open = 0;
   std::uint64_t unsent_bytes = 0;    ///< taken by send(), not yet written by poll_transmit()
@@ -96,6 +115,19 @@ struct Statistics {
   std::uint64_t send_credit = 0;     ///< data bytes the peer still takes on the connection
   std::uint64_t receive_credit = 0;  ///< data bytes the peer may still send
   Duration rtt{0};                   ///< smoothed; 0 = not known yet
+};
+
+/// Statistics of one stream since it was opened.
+struct StreamStatistics {
+  StreamId stream = 0;
+  Priority priority = Priority::interactive;
+  std::uint64_t bytes_in = 0, bytes_out = 0;
+  std::uint32_t frames_in = 0, frames_out = 0;
+  std::uint64_t unsent_bytes = 0, unread_bytes = 0;
+  std::uint64_t send_credit = 0;     ///< data bytes the peer still takes
+  std::uint64_t receive_credit = 0;  ///< data bytes the peer may still send
+  std::uint32_t receive_window = 0;
+  Instant opened_at;
 };
 
 /// Session is bound to one thread. It owns its keys, the unsent bytes of its streams and nothing else:
@@ -143,9 +175,20 @@ class Session {
   /// Nothing for a stream that was reset. Data of a stream that ended both ways must be consumed too.
   void consume(StreamId stream, std::size_t bytes, Instant now);
   /// reset gives the stream up in both directions: unsent bytes are dropped, unread ones need not be
-  /// consumed, no event of the stream follows but those already queued.
-  void reset(StreamId stream, Code code);
+  /// consumed, no event of the stream follows but those already queued. The peer is told `code` and `reason`
+  /// (at most 256 bytes, text it may see; left out while 64 KiB of such texts wait).
+  void reset(StreamId stream, Code code, std::string_view reason = {});
+  /// set_priority counts from the next frame. A stream of the peer begins as interactive; each side chooses
+  /// for what it sends.
   void set_priority(StreamId stream, Priority priority);
+  /// set_deadline: if anything that send() or finish() took is not written by poll_transmit at that time, the
+  /// stream is reset with deadline_missed and StreamReset tells (by_peer false); if all was, the deadline is
+  /// over. One at a time; nullopt takes it back. Re-arm from next_deadline().
+  void set_deadline(StreamId stream, std::optional<Instant> at);
+  /// send_datagram queues head|data (head: the address, or empty), copied. No credit, no order, no promise.
+  /// Errors: busy (64 KiB of this stream or 1 MiB of the session wait, or the peer has not been told of the
+  /// stream; dropped and counted), limit_exceeded (above 65,509), closed (unknown, finished or dead stream).
+  Result<void> send_datagram(StreamId stream, ByteView head, ByteView data);
   /// unsent is the number of bytes of the stream that poll_transmit has not yet written.
   std::size_t unsent(StreamId stream) const;
 
@@ -162,6 +205,10 @@ class Session {
   /// over, or the peer broke a rule and our CLOSE is out. The owner hangs up.
   bool closed() const;
   const Statistics& statistics() const;
+  /// stream_statistics of an open stream. O(1).
+  std::optional<StreamStatistics> stream_statistics(StreamId stream) const;
+  /// busiest_streams lists up to `count` streams, most bytes both ways first. O(streams): for status.
+  std::vector<StreamStatistics> busiest_streams(std::size_t count) const;
 
  private:
   struct State;

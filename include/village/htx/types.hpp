@@ -36,6 +36,10 @@ enum class Code : std::uint16_t {
   internal_error = 8,
   policy_rejected = 9,
   unsupported_feature = 10,
+  // Private codes of this implementation; a peer that does not know them sees a reset.
+  deadline_missed = 0x8001,  ///< data was not sent by its deadline
+  stalled = 0x8002,          ///< the peer gave the stream no credit for too long
+  slow_reader = 0x8003,      ///< unread data filled the session, and this stream's waited longest
 };
 std::string_view name(Code code);
 

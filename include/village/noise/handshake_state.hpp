@@ -13,6 +13,7 @@
 #include "village/base/bytes.hpp"
 #include "village/base/error.hpp"
 #include "village/base/random.hpp"
+#include "village/crypto/mlkem768.hpp"
 #include "village/crypto/x25519.hpp"
 #include "village/noise/cipher_state.hpp"
 #include "village/noise/protocol.hpp"
@@ -32,6 +33,8 @@ struct HandshakeOptions {
   std::vector<Key> psks{};
   /// For tests with published vectors only.
   std::optional<crypto::X25519KeyPair> fixed_ephemeral{};
+  std::optional<crypto::MlkemSeed> fixed_kem_seed{};
+  std::optional<crypto::MlkemRandomness> fixed_kem_randomness{};
 };
 
 /// Transport is the pair of ciphers of this side. One-way patterns use only the initiator's `send` and the
@@ -49,9 +52,10 @@ class HandshakeState {
                                       RandomSource& random);
 
   /// write_message writes the next handshake message and returns its size, payload.size() + overhead().
-  /// `payload` may not overlap `out`. Cost: one X25519 for each DH token and one for e; no allocation but
-  /// AEAD contexts. Errors: bad_argument (not this side's turn), limit_exceeded (above 65,535 or out.size());
-  /// these two change nothing. bad_key (the peer sent a low-order point) and closed (dead) are final.
+  /// `payload` may not overlap `out`. Cost: one X25519 for each DH token and one for e, one key
+  /// generation, encapsulation or decapsulation for e1 and ekem1. Errors: bad_argument (not this side's
+  /// turn), limit_exceeded (above 65,535 or out.size()); these two change nothing. bad_key (the peer sent a
+  /// low-order point or an encapsulation key that is none) and closed (dead) are final.
   Result<std::size_t> write_message(ByteView payload, ByteSpan out);
 
   /// read_message takes exactly one message and writes its payload, in.size() - overhead() bytes, to `out`,
@@ -80,6 +84,10 @@ class HandshakeState {
   HandshakeState(const Protocol& protocol, Role role, HandshakeOptions&& options, RandomSource& random);
   Result<void> write(ByteView payload, ByteSpan out);
   Result<void> read(ByteView in, ByteSpan out);
+  Result<void> write_kem_key(ByteSpan out);
+  Result<void> read_kem_key(ByteView sealed);
+  Result<void> write_kem_ciphertext(ByteSpan out);
+  Result<void> read_kem_ciphertext(ByteView sealed);
   Result<void> mix_shared(Token token);
   Result<void> mix_dh(const std::optional<crypto::X25519KeyPair>& local,
                       const std::optional<crypto::X25519Public>& remote);
@@ -99,6 +107,10 @@ class HandshakeState {
   std::optional<crypto::X25519Public> remote_static_;
   std::optional<crypto::X25519Public> remote_ephemeral_;
   std::optional<crypto::X25519KeyPair> fixed_ephemeral_;
+  std::optional<crypto::MlkemPrivate> kem_key_;  ///< of e1; initiator only
+  Bytes remote_kem_key_;                         ///< of e1; responder only
+  std::optional<crypto::MlkemSeed> fixed_kem_seed_;
+  std::optional<crypto::MlkemRandomness> fixed_kem_randomness_;
   std::vector<Key> psks_;
   std::size_t next_psk_ = 0;
   std::size_t next_message_ = 0;

@@ -17,13 +17,13 @@ namespace village::noise {
 enum class Role : std::uint8_t { initiator, responder };
 
 /// Token is one step of a handshake message. e1 and ekem1 belong to the modifier hfs (a key encapsulation
-/// beside the Diffie-Hellman); no name that parses today holds them.
+/// beside the Diffie-Hellman): an ephemeral encapsulation key, and the ciphertext made for it.
 enum class Token : std::uint8_t { none, e, s, ee, es, se, ss, psk, e1, ekem1 };
 
 enum class Cipher : std::uint8_t { chacha_poly, aes_gcm };
 
 /// Kem is the second algorithm of a hybrid name ("25519+MLKEM768").
-enum class Kem : std::uint8_t { none };
+enum class Kem : std::uint8_t { none, mlkem768 };
 
 /// TokenList is one handshake message: a short list in place.
 class TokenList {
@@ -39,6 +39,13 @@ class TokenList {
     push_back(token);
     for (std::size_t i = count_ - 1; i > 0; --i) tokens_[i] = tokens_[i - 1];
     tokens_[0] = token;
+  }
+  /// insert_behind puts a token behind the one at `index`.
+  void insert_behind(std::size_t index, Token token) {
+    VG_CHECK(index < count_);
+    push_back(token);
+    for (std::size_t i = count_ - 1; i > index + 1; --i) tokens_[i] = tokens_[i - 1];
+    tokens_[index + 1] = token;
   }
   bool has(Token token) const {
     for (const Token t : *this) {
@@ -61,6 +68,7 @@ struct Pattern {
   std::array<TokenList, limits::pattern_messages_max> messages;
   std::size_t message_count = 0;
   std::size_t psk_count = 0;
+  bool hybrid = false;  ///< modifier hfs
 
   /// one_way: N, K, X; only the initiator sends, also after the handshake.
   bool one_way() const { return message_count == 1; }
@@ -81,9 +89,10 @@ struct Protocol {
 };
 
 /// parse_protocol reads a protocol name: N, K, X, the twelve interactive patterns, the 23 deferred ones, each
-/// with psk0..pskN (N = number of messages, several joined by '+'); 25519; ChaChaPoly, AESGCM; SHA256,
-/// SHA512, BLAKE2s, BLAKE2b. Errors: malformed (no Noise name), unsupported (unknown pattern, modifier or
-/// algorithm; hfs and fallback among them), limit_exceeded (more than 255 bytes).
+/// with psk0..pskN (N = number of messages) and, but for N, K and X, hfs (several joined by '+'); 25519, and
+/// with hfs 25519+MLKEM768; ChaChaPoly, AESGCM; SHA256, SHA512, BLAKE2s, BLAKE2b. Errors: malformed (no Noise
+/// name), unsupported (unknown pattern, modifier or algorithm; fallback among them), limit_exceeded (more
+/// than 255 bytes). Source of hfs: noiseprotocol/noise_hfs_spec, revision 1.
 Result<Protocol> parse_protocol(std::string_view name);
 
 }  // namespace village::noise
