@@ -143,10 +143,11 @@ void summarise(const TrafficSeen::Side& seen, Summary& summary) {
   // anew.
   if (seen.again_gaps.empty()) return summary.none("first_again", "recorded: only at the start");
   const auto high = *std::min_element(seen.again_gaps.begin(), seen.again_gaps.end());
-  auto low = high / 2;
+  std::uint64_t low = 0;
   for (const auto gap : seen.warm_gaps) {
     if (gap <= high) low = std::max(low, gap);
   }
+  if (low == 0) low = high / 2;
   summary.take("first_again", {low, high}, 1);
 }
 

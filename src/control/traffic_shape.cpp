@@ -18,7 +18,7 @@ using htx::ShapeUnit;
 
 std::optional<std::uint64_t> read_value(ShapeUnit unit, const Json& value) {
   if (unit != ShapeUnit::time) {
-    return value.is_number_unsigned() ? std::optional{value.get<std::uint64_t>()} : std::nullopt;
+    return detail::read_whole(value, 0, htx::limits::shape_value_max);
   }
   if (!value.is_string()) return std::nullopt;
   const auto time = parse_duration(value.get_ref<const std::string&>());
@@ -144,12 +144,27 @@ Shape<ShapeSide> side() {
   return object<ShapeSide>(std::move(table));
 }
 
+Shape<std::string> sentence(std::size_t most) {
+  return scalar<std::string>(
+      "a text of at most " + std::to_string(most) + " printable ASCII characters",
+      {{"type", "string"}, {"maxLength", most}},
+      [most](const Json& value, Hint&) -> std::optional<std::string> {
+        if (!value.is_string()) return std::nullopt;
+        auto text = value.get<std::string>();
+        const bool printable =
+            std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+        if (!printable || text.size() > most) return std::nullopt;
+        return text;
+      },
+      [](const std::string& value) { return Json(value); });
+}
+
 Shape<PartSource> part_source() {
   return object<PartSource>({
       field({.name = "part", .required = true, .doc = "The part, like \"server/bulk_record\""},
-            &PartSource::part, text("the name of a part", 1, 64)),
+            &PartSource::part, sentence(64)),
       field({.name = "from", .required = true, .doc = "Where it comes from"}, &PartSource::from,
-            text("a sentence", 1, 512)),
+            sentence(512)),
   });
 }
 
@@ -173,10 +188,9 @@ const Shape<FileForm>& file_shape() {
         field({.name = "version", .required = true, .doc = "1"}, version, whole<std::uint32_t>(1, 1)));
     table.push_back(field({.name = "name", .required = true, .doc = "Your word for this shape"},
                           &FileForm::name, label()));
-    table.push_back(field({.name = "origin", .doc = "What it was recorded from"}, origin,
-                          optional_text("a sentence", 1, 512)));
-    table.push_back(field({.name = "recorded", .doc = "When"}, recorded, optional_text("a day", 1, 64)));
-    table.push_back(field({.name = "how", .doc = "How"}, how, optional_text("sentences", 1, 2'048)));
+    table.push_back(field({.name = "origin", .doc = "What it was recorded from"}, origin, sentence(512)));
+    table.push_back(field({.name = "recorded", .doc = "When"}, recorded, sentence(64)));
+    table.push_back(field({.name = "how", .doc = "How"}, how, sentence(2'048)));
     table.push_back(
         field({.name = "sources", .doc = "Where each part comes from"}, sources, list(part_source(), 0, 64)));
     table.push_back(field({.name = "client", .required = true, .doc = "What the side that dials does"},

@@ -530,10 +530,10 @@ TEST(TlsRecords, LeaveBehindWhatIsTooShort) {
     if (!session.both()) co_return;
     auto& server = **session.server;
     server.shape_records(std::make_unique<Alternating>(wrote));
-    const auto data = pattern(20'000);
-    const auto first = co_await server.write_whole(data);
+    const auto data = pattern(18'434);
+    const auto first = co_await server.write_whole(ByteView{data}.first(18'000));
     EXPECT_EQ(value_of(first), 17'384U);
-    const auto none = co_await server.write_whole(ByteView{data}.first(999));
+    const auto none = co_await server.write_whole(ByteView{data}.subspan(17'384, 999));
     EXPECT_EQ(value_of(none, std::size_t{9}), 0U);
     const auto rest = co_await server.write_whole(ByteView{data}.subspan(17'384));
     EXPECT_EQ(value_of(rest), 1'000U) << "the size once drawn is kept";
@@ -541,7 +541,7 @@ TEST(TlsRecords, LeaveBehindWhatIsTooShort) {
     EXPECT_TRUE(last.has_value());
     const auto got = co_await read_exactly(**session.client, data.size());
     EXPECT_EQ(got, data);
-    EXPECT_EQ(wrote, (std::vector<std::size_t>{1'000, 16'384, 1'000, 1'616}));
+    EXPECT_EQ(wrote, (std::vector<std::size_t>{1'000, 16'384, 1'000, 50}));
   });
 }
 
