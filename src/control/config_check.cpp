@@ -8,6 +8,7 @@
 #include "control/scalar_shapes.hpp"
 #include "control/text_forms.hpp"
 #include "control/traffic_shape.hpp"
+#include "village/htx/suite.hpp"
 #include "village/net/limits.hpp"
 
 namespace village::control {
@@ -141,6 +142,28 @@ class Checker {
       }
       const std::set<htx::Suite> suites{peer.suites.begin(), peer.suites.end()};
       if (suites.size() != peer.suites.size()) error(pointer + "/suites", "a suite stands here twice");
+      quantum_safety(pointer, peer);
+    }
+  }
+
+  /// quantum_safety: a suite without ML-KEM is an error where the node requires it. Where it does not, a peer
+  /// that has no other is worth a word: what is recorded today can be read by a later quantum computer.
+  void quantum_safety(const std::string& pointer, const service::TunnelPeer& peer) {
+    std::string classical;
+    for (const auto suite : peer.suites) {
+      if (htx::suite_info(suite)->hybrid) continue;
+      classical += (classical.empty() ? "" : ", ") + std::to_string(static_cast<int>(suite));
+    }
+    if (classical.empty()) return;
+    if (config_.htx.require_pq) {
+      error(pointer + "/suites", "\"require_pq\" is set, but suite " + classical +
+                                     " has no post-quantum key exchange; list 5 and 3 only");
+    } else if (std::none_of(peer.suites.begin(), peer.suites.end(),
+                            [](htx::Suite suite) { return htx::suite_info(suite)->hybrid; })) {
+      warning(pointer + "/suites",
+              "suite " + classical +
+                  " has no post-quantum key exchange; with a peer that speaks them, 5 and 3 "
+                  "are safer (ask it for a new invitation)");
     }
   }
 

@@ -58,7 +58,9 @@ Shape<TunnelPeer> peer_entry() {
             &TunnelPeer::pin, nullable(pin())),
       field({.name = "suites",
              .reload = Reload::live,
-             .doc = "Cipher suites in order of preference, as the peer's invitation lists them"},
+             .doc = "Cipher suites in order of preference, as the peer's invitation lists them; 5 and 3 are "
+                    "safe from a "
+                    "later quantum computer"},
             &TunnelPeer::suites, list(suite(), 1, 8)),
       field({.name = "inbound",
              .reload = Reload::live,
@@ -130,6 +132,12 @@ Shape<TunnelOptions> htx_section() {
              .reload = Reload::live,
              .doc = "The nodes that this one dials or lets in; \"villaged peer add\" writes them"},
             &TunnelOptions::peers, list(peer_entry())),
+      field(
+          {.name = "require_pq",
+           .reload = later,
+           .doc =
+               "Refuse suites that a later quantum computer breaks (4, 1, 2), even where a peer lists them"},
+          &TunnelOptions::require_pq, boolean()),
       field({.name = "exit", .doc = "What peers may reach from here"}, &TunnelOptions::exit, exit_section()),
       field({.name = "session", .doc = "Flow control and keys of each session"}, &TunnelOptions::session,
             session_section()),

@@ -50,7 +50,7 @@ bool read_suites(std::string_view text, std::vector<htx::Suite>& out, std::strin
     const auto r = std::from_chars(number_text.data(), number_text.data() + number_text.size(), number);
     if (r.ec != std::errc{} || r.ptr != number_text.data() + number_text.size() || number == 0 ||
         number > 255) {
-      problem = "the invitation's suites are no list of numbers such as 4,1";
+      problem = "the invitation's suites are no list of numbers such as 5,3";
       return false;
     }
     const auto suite = static_cast<htx::Suite>(number);

@@ -1,7 +1,7 @@
 #pragma once
 // Peer URI: one line that invites a node to dial this one. Source: docs/protocols/htx.md, "Peers".
 //
-//   htx://<base64url Ed25519>@host:port?outer=tls&pin=<base64url SHA-256 of SPKI>&suites=4,1&name=berlin
+//   htx://<base64url Ed25519>@host:port?outer=tls&pin=<base64url SHA-256 of SPKI>&suites=5,3&name=berlin
 #include <optional>
 #include <string>
 #include <string_view>

@@ -202,7 +202,8 @@ Shape<crypto::Ed25519Public> public_key() { return bytes32("an Ed25519 public ke
 Shape<crypto::SpkiPin> pin() { return bytes32("a SHA-256 of a certificate's public key"); }
 
 const std::vector<htx::Suite>& suites_built() {
-  static const std::vector<htx::Suite> built{htx::Suite::xk_aesgcm_sha256, htx::Suite::xk_chacha_sha256,
+  static const std::vector<htx::Suite> built{htx::Suite::xkhfs_aesgcm_sha256, htx::Suite::xkhfs_chacha_sha256,
+                                             htx::Suite::xk_aesgcm_sha256, htx::Suite::xk_chacha_sha256,
                                              htx::Suite::xk_chacha_blake2s};
   return built;
 }

@@ -47,7 +47,7 @@ std::vector<htx::Suite> suites_of(const TunnelOptions& options) {
   std::vector<htx::Suite> suites;
   for (const auto& peer : options.peers) {
     if (!peer.allow_inbound) continue;
-    for (const auto suite : peer.suites) {
+    for (const auto suite : allowed_suites(options, peer)) {
       if (std::find(suites.begin(), suites.end(), suite) == suites.end()) suites.push_back(suite);
     }
   }

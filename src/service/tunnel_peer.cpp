@@ -125,7 +125,8 @@ boost::asio::awaitable<void> TunnelPeerDialer::connect_loop() {
 
 net::Task<void> TunnelPeerDialer::connect_once() {
   const auto options = context_.options;
-  const auto peer = peer_;  // a reload may change it under way
+  auto peer = peer_;  // a reload may change it under way
+  peer.suites = allowed_suites(*options, peer);
   if (attempts_++ != 0) tunnel_metrics::reconnects.add();
   if (peer.outer == Outer::tls && !context_.tls_client) {
     auto made = net::TlsClientContext::make(net::TlsClientOptions{{"http/1.1"}, net::TlsVersion::v1_3});

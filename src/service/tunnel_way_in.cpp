@@ -84,11 +84,18 @@ net::Task<WayIn> noise_as_client(net::Core& core, net::StreamPtr stream, htx::Ex
 
 }  // namespace
 
+std::vector<htx::Suite> allowed_suites(const TunnelOptions& options, const TunnelPeer& peer) {
+  auto suites = peer.suites;
+  if (options.require_pq) std::erase_if(suites, [](auto suite) { return !htx::suite_info(suite)->hybrid; });
+  return suites;
+}
+
 Result<htx::Suite> choose_suite(const std::vector<htx::Suite>& offered, bool aes_is_fast) {
   const auto first = std::find_if(offered.begin(), offered.end(), is_spoken);
   if (first == offered.end()) return fail(Errc::unsupported);
-  const auto fast = std::find_if(first, offered.end(), [aes_is_fast](htx::Suite suite) {
-    return is_spoken(suite) && is_fast(suite, aes_is_fast);
+  const bool hybrid = htx::suite_info(*first)->hybrid;
+  const auto fast = std::find_if(first, offered.end(), [&](htx::Suite suite) {
+    return is_spoken(suite) && is_fast(suite, aes_is_fast) && (!hybrid || htx::suite_info(suite)->hybrid);
   });
   return fast == offered.end() ? *first : *fast;
 }

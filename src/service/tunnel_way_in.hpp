@@ -47,8 +47,12 @@ net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer,
                                  std::shared_ptr<const crypto::Ed25519KeyPair> identity, TunnelPeer peer,
                                  Instant deadline, std::shared_ptr<const htx::Shape> shape = {});
 
-/// choose_suite takes the first suite whose AEAD this CPU does fast, else the first; suites this build cannot
-/// speak are passed over. Errors: unsupported if none is left.
+/// allowed_suites is what `peer` lists, without classical suites where the node requires post-quantum ones.
+std::vector<htx::Suite> allowed_suites(const TunnelOptions& options, const TunnelPeer& peer);
+
+/// choose_suite takes the first suite whose AEAD this CPU does fast, else the first; a hybrid at the head of
+/// the list is never passed over for a classical suite. Suites this build cannot speak are passed over.
+/// Errors: unsupported if none is left.
 Result<htx::Suite> choose_suite(const std::vector<htx::Suite>& offered, bool aes_is_fast);
 
 }  // namespace village::service

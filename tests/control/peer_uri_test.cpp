@@ -12,7 +12,7 @@ using testing::HasSubstr;
 const std::string key = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 const std::string pin = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
 const std::string whole =
-    "htx://" + key + "@exit.example.org:8443?outer=tls&pin=" + pin + "&suites=4,1&name=berlin";
+    "htx://" + key + "@exit.example.org:8443?outer=tls&pin=" + pin + "&suites=5,3&name=berlin";
 
 TEST(PeerUri, AWholeOneReadsBack) {
   std::string problem;
@@ -39,9 +39,10 @@ TEST(PeerUri, WhatIsLeftOutHasItsDefault) {
 
 TEST(PeerUri, SuitesOfANewerBuildAreLeftOut) {
   std::string problem;
-  const auto peer = parse_peer_uri("htx://" + key + "@a.example:1?suites=5,3,4,1,200,4", problem);
+  const auto peer = parse_peer_uri("htx://" + key + "@a.example:1?suites=99,5,7,3,4,200,4", problem);
   ASSERT_TRUE(peer) << problem;
-  EXPECT_THAT(peer->suites, ElementsAre(htx::Suite::xk_aesgcm_sha256, htx::Suite::xk_chacha_sha256));
+  EXPECT_THAT(peer->suites, ElementsAre(htx::Suite::xkhfs_aesgcm_sha256, htx::Suite::xkhfs_chacha_sha256,
+                                        htx::Suite::xk_aesgcm_sha256));
 }
 
 struct Refused {
@@ -75,7 +76,7 @@ TEST(PeerUri, EverythingElseIsRefusedWithAReason) {
       {good + "?suites=4,", "no list of numbers"},
       {good + "?suites=x", "no list of numbers"},
       {good + "?suites=256", "no list of numbers"},
-      {good + "?suites=5,3", "none of the invitation's suites"},
+      {good + "?suites=7,99", "none of the invitation's suites"},
       {good + "?name=Berlin", "name is not made of"},
       {good + "?name=", "name is not made of"},
       {good + "?ticket=1.abc", "unknown parameter \"ticket\""},

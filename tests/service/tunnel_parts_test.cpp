@@ -1,4 +1,5 @@
 // The small parts of the tunnel, alone.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -121,8 +122,23 @@ TEST(ChooseSuite, TakesTheFirstThatTheCpuDoesFast) {
   EXPECT_EQ(*choose({Suite::xk_aesgcm_sha256, Suite::xk_chacha_sha256}, false), Suite::xk_chacha_sha256);
   EXPECT_EQ(*choose({Suite::xk_chacha_sha256, Suite::xk_aesgcm_sha256}, true), Suite::xk_chacha_sha256);
   EXPECT_EQ(*choose({Suite::xk_aesgcm_sha256}, false), Suite::xk_aesgcm_sha256);
+  EXPECT_EQ(*choose({Suite::xkhfs_aesgcm_sha256, Suite::xkhfs_chacha_sha256}, false),
+            Suite::xkhfs_chacha_sha256);
+  EXPECT_EQ(*choose({Suite::xkhfs_aesgcm_sha256, Suite::xk_chacha_sha256}, false),
+            Suite::xkhfs_aesgcm_sha256);
   EXPECT_EQ(code_of(choose({}, true)), Errc::unsupported);
   EXPECT_EQ(code_of(choose({Suite::xkpsk3_chacha_sha256, static_cast<Suite>(99)}, true)), Errc::unsupported);
+}
+
+TEST(AllowedSuites, RequiringPostQuantumLeavesTheHybrids) {
+  using htx::Suite;
+  TunnelOptions options;
+  TunnelPeer peer;
+  EXPECT_THAT(peer.suites, testing::ElementsAre(Suite::xkhfs_aesgcm_sha256, Suite::xkhfs_chacha_sha256));
+  peer.suites = {Suite::xk_aesgcm_sha256, Suite::xkhfs_chacha_sha256, Suite::xk_chacha_sha256};
+  EXPECT_EQ(allowed_suites(options, peer), peer.suites);
+  options.require_pq = true;
+  EXPECT_THAT(allowed_suites(options, peer), testing::ElementsAre(Suite::xkhfs_chacha_sha256));
 }
 
 TEST(ExitPolicy, AllowsWhatTheOperatorAllowed) {

@@ -214,6 +214,34 @@ TEST(Tunnel, RefusesASuiteThatThePeerMayNotUse) {
   EXPECT_EQ(dial_error(world, entry, "exit", world.echo(), 500ms).code, Errc::auth_failed);
 }
 
+TEST(Tunnel, SpeaksAHybridSuiteByDefault) {
+  TunnelWorld world;
+  auto [entry, exit] = world.pair(Outer::none, [](Node& from, Node& at) {
+    from.options->require_pq = true;
+    at.options->require_pq = true;
+  });
+  const auto target = world.echo();
+  world.run(clients, [&, &entry = entry](net::Core&) -> asio_void {
+    auto stream = co_await world.dial(entry, "exit", target);
+    EXPECT_TRUE(stream);
+    const auto sessions = entry.tunnel->status();
+    EXPECT_EQ(sessions.size(), 1U);
+    for (const auto& session : sessions) {
+      EXPECT_TRUE(session.suite == 5 || session.suite == 3) << session.suite;
+    }
+  });
+}
+
+TEST(Tunnel, RefusesAClassicalDialerWherePostQuantumIsRequired) {
+  TunnelWorld world;
+  auto [entry, exit] = world.pair(Outer::none, [](Node& from, Node& at) {
+    from.options->peers.front().suites = {htx::Suite::xk_chacha_sha256};
+    at.options->peers.front().suites = {htx::Suite::xk_chacha_sha256, htx::Suite::xkhfs_chacha_sha256};
+    at.options->require_pq = true;
+  });
+  EXPECT_EQ(dial_error(world, entry, "exit", world.echo(), 500ms).code, Errc::auth_failed);
+}
+
 TEST(Tunnel, HasNoDialerForUnknownOrInboundPeers) {
   TunnelWorld world;
   auto [entry, exit] = world.pair(Outer::none);

@@ -15,6 +15,8 @@ inline constexpr std::size_t certificate_bytes_max = 64 * 1024;
 /// One call of a batch function: eight vectors of eight. A batch lives on the stack: 64 rows of some 200
 /// bytes.
 inline constexpr std::size_t batch_rows_max = 64;
+/// HKDF's info in a batch; Sphinx uses 97 bytes.
+inline constexpr std::size_t hkdf_batch_info_bytes_max = 256;
 
 static_assert(chain_certificates_max * certificate_bytes_max <= 1024 * 1024);  // 1 MiB for one handshake
 

@@ -13,7 +13,7 @@ struct SuiteInfo {
   std::string_view noise_name;
   crypto::AeadAlgorithm algorithm;
   bool psk;     ///< needs HandshakeSettings::psk
-  bool hybrid;  ///< needs ML-KEM-768; not supported yet
+  bool hybrid;  ///< X25519 and ML-KEM-768: safe from a later quantum computer
 };
 
 /// suite_info looks a suite number up; nullptr if there is no such suite.

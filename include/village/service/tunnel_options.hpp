@@ -37,7 +37,7 @@ struct TunnelPeer {
   Outer outer = Outer::tls;
   std::optional<crypto::SpkiPin>
       pin;  ///< outer tls: SHA-256 of the server's SPKI; none = verify by host name
-  std::vector<htx::Suite> suites{htx::Suite::xk_aesgcm_sha256, htx::Suite::xk_chacha_sha256};
+  std::vector<htx::Suite> suites{htx::Suite::xkhfs_aesgcm_sha256, htx::Suite::xkhfs_chacha_sha256};
   std::optional<htx::TicketPublic>
       ticket;                  ///< outer tls: makes the tickets that let us in; none = shows none
   bool allow_inbound = false;  ///< on the allow-list of our listeners
@@ -53,6 +53,7 @@ struct TunnelOptions {
   std::shared_ptr<const crypto::Ed25519KeyPair> identity;
   std::vector<TunnelListen> listen;
   std::vector<TunnelPeer> peers;
+  bool require_pq = false;  ///< no session by a suite without ML-KEM, whatever a peer's entry lists
   ExitOptions exit;
   TicketOptions tickets;
   htx::Settings session;                  ///< chunk, windows, ping, key update, traffic shape
