@@ -104,10 +104,12 @@ Shape<htx::Settings> session_section() {
             &Settings::connection_window_max, size<std::uint32_t>(64 * kib, gib)),
       field({.name = "send_buffer", .reload = later, .doc = "Unsent bytes one stream may hold"},
             &Settings::send_buffer_bytes, size<std::size_t>(16 * kib, 64 * mib)),
-      field({.name = "ping_interval",
-             .reload = later,
-             .doc = "Silence after which the peer is asked whether it lives; 0 = never"},
-            &Settings::ping_interval, duration(0s, 1h)),
+      field(
+          {.name = "ping_interval",
+           .reload = later,
+           .doc =
+               "Silence after which the peer is asked whether it lives, where no shape says when; 0 = never"},
+          &Settings::ping_interval, duration(0s, 1h)),
       field({.name = "ping_timeout",
              .reload = later,
              .doc = "A session whose peer does not answer for so long ends"},
