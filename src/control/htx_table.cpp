@@ -79,6 +79,10 @@ Shape<ExitOptions> exit_section() {
              .reload = Reload::new_sessions,
              .doc = "Whether they may reach loopback, link-local and private addresses; rarely right"},
             &ExitOptions::allow_private, boolean()),
+      field({.name = "udp_associations_max",
+             .reload = Reload::new_sessions,
+             .doc = "UDP associations of peers, on all cores; 0 = none"},
+            &ExitOptions::udp_associations_max, whole<std::uint32_t>(0, 100'000)),
   });
 }
 
@@ -90,7 +94,7 @@ Shape<htx::Settings> session_section() {
       field({.name = "chunk", .reload = later, .doc = "Data bytes of one frame"}, &Settings::chunk_bytes,
             size<std::uint32_t>(512, 65'498)),
       field({.name = "streams_max", .reload = later, .doc = "Streams a peer may have open in one session"},
-            &Settings::peer_streams_max, whole<std::uint32_t>(1, 65'536)),
+            &Settings::peer_streams_max, whole<std::uint32_t>(1, 131'072)),
       field(
           {.name = "stream_window_start", .reload = later, .doc = "Bytes in flight offered to a new stream"},
           &Settings::stream_window_start, size<std::uint32_t>(32 * kib, 64 * mib)),
@@ -114,6 +118,14 @@ Shape<htx::Settings> session_section() {
              .reload = later,
              .doc = "A session whose peer does not answer for so long ends"},
             &Settings::ping_timeout, duration(1s, 10min)),
+      field({.name = "stream_stall_max",
+             .reload = later,
+             .doc = "A stream that has data to send and gets no credit for so long is reset; 0 = never"},
+            &Settings::stream_stall_max, duration(0s, 24h)),
+      field({.name = "unread_time_max",
+             .reload = later,
+             .doc = "While unread data fills a session, streams not read for so long are reset; 0 = never"},
+            &Settings::unread_time_max, duration(0s, 24h)),
       field({.name = "key_update_bytes", .reload = later, .doc = "Bytes after which the key changes"},
             &Settings::key_update_bytes, size<std::uint64_t>(16 * mib, 64 * gib)),
       field({.name = "key_update_frames", .reload = later, .doc = "Frames after which the key changes"},

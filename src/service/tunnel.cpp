@@ -235,6 +235,8 @@ std::vector<SessionStatus> Tunnel::status() const {
     row.suite = static_cast<int>(facts.suite);
     row.core = state_->core.index();
     row.statistics = link->statistics();
+    for (const auto& stream : link->busiest_streams())
+      row.streams.push_back({stream, now - stream.opened_at});
     row.age = link->age(now);
     row.key_age = link->key_age(now);
     if (!facts.inbound) {

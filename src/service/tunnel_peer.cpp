@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "service/tunnel_metrics.hpp"
+#include "service/tunnel_udp.hpp"
 #include "village/base/log.hpp"
 #include "village/htx/stream_header.hpp"
 #include "village/net/deadline.hpp"
@@ -60,10 +61,26 @@ TunnelPeerDialer::TunnelPeerDialer(TunnelContext& context, TunnelPeer peer)
 // --- dialling
 
 net::Task<net::StreamPtr> TunnelPeerDialer::dial(Target target, Instant deadline) {
+  htx::StreamHeader header{htx::Service::tcp, std::move(target)};
+  auto stream = co_await ask(std::move(header), htx::Priority::interactive, deadline);
+  if (!stream) co_return stream.error();
+  co_return net::StreamPtr{std::move(*stream)};
+}
+
+net::Task<net::DatagramPathPtr> TunnelPeerDialer::associate(net::DatagramPath::Receive receive,
+                                                            Instant deadline) {
+  htx::StreamHeader header{htx::Service::udp, std::nullopt};
+  auto stream = co_await ask(std::move(header), htx::Priority::urgent, deadline);
+  if (!stream) co_return stream.error();
+  co_return std::make_unique<TunnelDatagramPath>(std::move(*stream), std::move(receive));
+}
+
+net::Task<std::unique_ptr<TunnelStream>> TunnelPeerDialer::ask(htx::StreamHeader header,
+                                                               htx::Priority priority, Instant deadline) {
   for (;;) {
     auto link = co_await session(deadline);
     if (!link) co_return link.error();
-    auto stream = co_await dial_over(*link, target, deadline);
+    auto stream = co_await ask_over(*link, header, priority, deadline);
     if (stream) co_return stream;
     // The session died under the stream: no answer came, so nothing was delivered, and the next one may do
     // better.
@@ -73,17 +90,18 @@ net::Task<net::StreamPtr> TunnelPeerDialer::dial(Target target, Instant deadline
   }
 }
 
-net::Task<net::StreamPtr> TunnelPeerDialer::dial_over(std::shared_ptr<TunnelLink> link, Target target,
-                                                      Instant deadline) {
-  auto stream = co_await link->open(htx::Priority::interactive, deadline);
+net::Task<std::unique_ptr<TunnelStream>> TunnelPeerDialer::ask_over(std::shared_ptr<TunnelLink> link,
+                                                                    htx::StreamHeader header,
+                                                                    htx::Priority priority,
+                                                                    Instant deadline) {
+  auto stream = co_await link->open(priority, deadline);
   if (!stream) co_return stream.error();
-  const htx::StreamHeader header{htx::Service::tcp, std::move(target)};
   VG_CO_TRY(written, htx::encode_stream_header(header));
   VG_CO_TRY_VOID((*stream)->say(written));
   (*stream)->expect_status();
   const auto answered = co_await net::with_deadline(context_.core, (*stream)->await_status(), deadline);
   if (!answered) co_return answered.error();
-  co_return net::StreamPtr{std::move(*stream)};
+  co_return std::move(*stream);
 }
 
 net::Task<std::shared_ptr<TunnelLink>> TunnelPeerDialer::session(Instant deadline) {

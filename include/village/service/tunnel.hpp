@@ -19,6 +19,12 @@ class Listener;
 
 namespace village::service {
 
+/// StreamStatus is one stream of a session.
+struct StreamStatus {
+  htx::StreamStatistics counts;
+  Duration age{0};
+};
+
 /// SessionStatus is one row of `villaged status`.
 struct SessionStatus {
   std::string peer;  ///< configured name
@@ -30,6 +36,7 @@ struct SessionStatus {
   int suite = 0;
   std::size_t core = 0;
   htx::Statistics statistics;
+  std::vector<StreamStatus> streams;  ///< the busiest, at most tunnel_status_streams_max
   Duration age{0};
   Duration key_age{0};
   std::string last_error;  ///< "" = none
@@ -40,6 +47,7 @@ struct SessionStatus {
 struct TunnelCounts {
   std::atomic<std::uint32_t> inbound_sessions{0};  ///< accepted connections, from accept to the end
   std::atomic<std::uint32_t> handshakes{0};        ///< those whose handshake is not finished
+  std::atomic<std::uint32_t> udp_associations{0};  ///< of peers, at the exit
 };
 
 /// Tunnel lives on one core: every call on that core's thread. Before it dies drain() must have ended (unless

@@ -25,6 +25,11 @@ inline constexpr Duration tunnel_half_closed_max =
     std::chrono::seconds{60};  ///< exit: one direction done, other idle
 inline constexpr Duration tunnel_stream_idle_max =
     std::chrono::minutes{30};  ///< exit: nothing in either direction
+inline constexpr Duration tunnel_udp_idle_max =
+    std::chrono::minutes{5};  ///< exit: an association without datagrams (RFC 4787 REQ-5)
+
+/// Streams of a session that status shows, the busiest.
+inline constexpr std::size_t tunnel_status_streams_max = 8;
 
 static_assert(tunnel_io_buffer_bytes >= 65'535 * 2);  // a rest of one frame and room for another
 

@@ -45,8 +45,9 @@ struct TunnelPeer {
 
 /// ExitOptions say which targets streams of peers may reach from here.
 struct ExitOptions {
-  bool enabled = false;        ///< role exit
-  bool allow_private = false;  ///< loopback, link-local and private addresses
+  bool enabled = false;                        ///< role exit
+  bool allow_private = false;                  ///< loopback, link-local and private addresses
+  std::uint32_t udp_associations_max = 1'024;  ///< of peers, over all cores; 0 = no UDP
 };
 
 struct TunnelOptions {
