@@ -122,12 +122,6 @@ void TunnelLink::take_input() {
   after_work();
 }
 
-// Bulk fills whole records, as a server's does; nothing waits that has nothing behind it.
-net::Task<std::size_t> TunnelLink::write_out(ByteView bytes, bool more) {
-  if (more) return socket_->write_whole(bytes);
-  return socket_->net::Stream::write_whole(bytes);
-}
-
 boost::asio::awaitable<void> TunnelLink::write_loop() {
   Buffer output;
   std::size_t kept = 0;  // of the last write: too short for its TLS record, while more was to come
@@ -148,13 +142,21 @@ boost::asio::awaitable<void> TunnelLink::write_loop() {
       if (!woken) co_return;
       continue;
     }
-    const bool more = shaped_ && session_.wants_transmit();
-    const auto written = co_await write_out(ByteView{output.data(), size}, more);
-    if (written) {
-      kept = size - *written;
-      if (kept != 0 && *written != 0) std::memmove(output.data(), output.data() + *written, kept);
+    kept = 0;
+    std::optional<Error> failure;
+    const ByteView bytes{output.data(), size};
+    if (shaped_ && session_.wants_transmit()) {
+      // Bulk fills whole records, as a server's does; what has nothing behind it never waits.
+      const auto written = co_await socket_->write_whole(bytes);
+      if (!written) failure = written.error();
+      kept = written ? size - *written : 0;
+      if (kept != 0) std::memmove(output.data(), bytes.last(kept).data(), kept);
     } else {
-      begin_closing(written.error(), Ending::lost);
+      const auto written = co_await socket_->write_all(bytes);
+      if (!written) failure = written.error();
+    }
+    if (failure) {
+      begin_closing(*failure, Ending::lost);
       socket_->close();
       co_return;
     }

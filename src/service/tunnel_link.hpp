@@ -99,7 +99,6 @@ class TunnelLink : public std::enable_shared_from_this<TunnelLink> {
 
   boost::asio::awaitable<void> read_loop(Bytes early);
   boost::asio::awaitable<void> write_loop();
-  net::Task<std::size_t> write_out(ByteView bytes, bool more);
   boost::asio::awaitable<void> timer_loop();
   void take_input();
   void drain_events();
