@@ -15,6 +15,11 @@ constexpr Duration burst_gap = std::chrono::milliseconds{100};
 
 using Records = std::vector<RecordSeen>;
 
+/// summary_of takes few values for the ends of one range: single values would come again and again.
+htx::Distribution summary_of(std::vector<std::uint64_t>& values) {
+  return htx::Distribution::of_samples(values, values.size() < values_least ? 1 : buckets_most);
+}
+
 /// plaintext_of gives the application records of a connection, `length` that of the plaintext. TLS 1.3 hides
 /// its handshake in records of type 23: those of the server before the client's first one, and that one (its
 /// Finished). What the server sends before the client's second are tickets; OpenSSL's two, of one size, may
@@ -92,7 +97,7 @@ class Summary {
     for (auto& value : values) value = std::clamp(value, row.least, row.most);
     if (values.size() < least) return copy(name, std::to_string(values.size()) + " values are too few");
     note(name, "recorded, " + std::to_string(values.size()) + " values");
-    out_.*row.member = htx::Distribution::of_samples(values, buckets_most);
+    out_.*row.member = summary_of(values);
   }
   void copy(std::string_view name, const std::string& why) {
     const auto& row = find(name);
@@ -218,7 +223,7 @@ TrafficShape shape_of(ShapeRecording recording, const TrafficShape& base) {
   } else {
     made.sources.push_back(
         {"websocket_idle_timeout", "recorded, " + std::to_string(timeouts.size()) + " values"});
-    made.parts.websocket_idle_timeout = htx::Distribution::of_samples(timeouts, buckets_most);
+    made.parts.websocket_idle_timeout = summary_of(timeouts);
   }
   return made;
 }

@@ -58,7 +58,7 @@ std::string histogram(const Distribution& distribution) {
   }
   std::string out = "|";
   for (const auto part : mass) {
-    const auto level = part <= 0 ? 0.0 : 1 + part / most * (static_cast<double>(levels.size()) - 2);
+    const auto level = part <= 0 ? 0.0 : 1 + part / most * (static_cast<double>(levels.size()) - 2) + 0.5;
     out += levels[static_cast<std::size_t>(level)];
   }
   return out + "|";
