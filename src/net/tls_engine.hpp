@@ -45,6 +45,7 @@ class TlsEngine final : public TlsVerifier {
   /// write_whole is write() for a caller that has more: a piece too short for its record stays behind, so 0
   /// is possible. Everything is written where there is no plan.
   Result<std::size_t> write_whole(ByteView in, Instant now);
+  void use_whole_records(bool whole) { whole_records_ = whole; }
   /// finish writes our close_notify.
   void finish();
   /// has_pending tells whether bytes are inside that no read has taken.
@@ -92,6 +93,7 @@ class TlsEngine final : public TlsVerifier {
   std::size_t record_bytes_ = limits::tls_record_bytes;
   std::unique_ptr<RecordPlan> plan_;
   std::size_t planned_ = 0;  ///< size drawn for the next record, not yet used; 0 = none
+  bool whole_records_ = false;
 };
 
 }  // namespace village::net
