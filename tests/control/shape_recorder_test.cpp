@@ -123,7 +123,7 @@ Served answer_websocket(net::Core& core, net::TlsStream& stream) {
 
 TEST(ShapeRecorder, SeesPingsOfAWebSocketAndItsPatience) {
   Origin origin{answer_websocket};
-  origin.order.time = 3s;
+  origin.order.time = 6s;
   origin.order.websocket = true;
   const auto recording = record(origin.order);
   ASSERT_TRUE(recording);
