@@ -34,13 +34,19 @@ class Waiting {
 };
 
 bool same_way(const TunnelPeer& a, const TunnelPeer& b) {
-  return a.address == b.address && a.outer == b.outer && a.pin == b.pin && a.suites == b.suites;
+  return a.address == b.address && a.outer == b.outer && a.pin == b.pin && a.suites == b.suites &&
+         a.ticket == b.ticket && a.upgrade == b.upgrade;
 }
 
 std::string explain(Error error) {
   std::string text{name(error.code)};
   if (error.code == Errc::auth_failed)
     text += ": the peer hung up in the handshake (is its key right, and are we on its list?)";
+  if (error.code == Errc::denied) {
+    text = error.detail == 0 ? "no answer of a villaged"
+                             : "the peer answered " + std::to_string(error.detail) + " like a web server";
+    text += ": it refused the ticket (old invitation, wrong path, clocks apart?), or is no villaged";
+  }
   if (error.code == Errc::bad_certificate)
     text += ": the certificate is not the pinned one, or does not verify";
   return text;
@@ -152,8 +158,9 @@ net::Task<void> TunnelPeerDialer::connect_once() {
     context_.tls_client = std::move(*made);
   }
   const auto begin = now();
-  auto entered = co_await enter_as_client(context_.core, context_.to_peers, context_.tls_client,
-                                          options->identity, peer, begin + options->dial_timeout);
+  auto entered =
+      co_await enter_as_client(context_.core, context_.to_peers, context_.tls_client, options->identity, peer,
+                               begin + options->dial_timeout, ClientPass{options->tickets.policy});
   if (!entered) co_return entered.error();
   if (removed_ || peer.key != peer_.key || !same_way(peer, peer_)) co_return fail(Errc::cancelled);
   tunnel_metrics::handshakes_out_ok.add();

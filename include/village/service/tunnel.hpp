@@ -8,8 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "village/crypto/secret.hpp"
 #include "village/net/core.hpp"
 #include "village/net/dialer.hpp"
+#include "village/service/connection_places.hpp"
 #include "village/service/ticket_desk.hpp"
 #include "village/service/tunnel_options.hpp"
 
@@ -48,6 +50,15 @@ struct TunnelCounts {
   std::atomic<std::uint32_t> inbound_sessions{0};  ///< accepted connections, from accept to the end
   std::atomic<std::uint32_t> handshakes{0};        ///< those whose handshake is not finished
   std::atomic<std::uint32_t> udp_associations{0};  ///< of peers, at the exit
+  std::atomic<std::uint32_t> strangers{0};         ///< connections that the decoy serves
+  AddressShares handshake_shares, stranger_shares;
+
+  /// resumption is the keys of TLS session tickets: strangers may resume on any core.
+  std::shared_ptr<const crypto::Secret<80>> resumption() const { return resumption_; }
+
+ private:
+  static std::shared_ptr<const crypto::Secret<80>> fresh();
+  std::shared_ptr<const crypto::Secret<80>> resumption_ = fresh();
 };
 
 /// Tunnel lives on one core: every call on that core's thread. Before it dies drain() must have ended (unless
