@@ -213,6 +213,10 @@ Shape<htx::Settings> session_section() {
             &Settings::key_update_frames, whole<std::uint64_t>(4'096, 1 << 24)),
       field({.name = "key_update_interval", .reload = later, .doc = "Time after which the key changes"},
             &Settings::key_update_interval, duration(1min, 24h)),
+      field({.name = "rekey_interval",
+             .reload = later,
+             .doc = "Time between re-handshakes, which lock out a thief of the session's keys; 0 = never"},
+            &Settings::rekey_interval, duration(0s, 24h)),
   });
 }
 

@@ -262,7 +262,9 @@ void TunnelLink::count() {
                        total.datagrams_dropped - counted_.datagrams_dropped);
   tunnel_metrics::key_updates_in.add(total.key_updates_in - counted_.key_updates_in);
   tunnel_metrics::key_updates_out.add(total.key_updates_out - counted_.key_updates_out);
-  if (total.key_updates_out != counted_.key_updates_out) key_since_ = now();
+  tunnel_metrics::rekeys.add(total.rekeys - counted_.rekeys);
+  if (total.key_updates_out != counted_.key_updates_out || total.rekeys != counted_.rekeys)
+    key_since_ = now();
   counted_ = total;
 }
 

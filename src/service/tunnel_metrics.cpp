@@ -63,6 +63,7 @@ Counter udp_bytes_in{"villaged_htx_udp_bytes_total", udp_help, "direction=\"in\"
 Counter udp_bytes_out{"villaged_htx_udp_bytes_total", udp_help, "direction=\"out\""};
 Counter key_updates_in{"villaged_htx_key_updates_total", key_updates_help, "direction=\"in\""};
 Counter key_updates_out{"villaged_htx_key_updates_total", key_updates_help, "direction=\"out\""};
+Counter rekeys{"villaged_htx_rekeys_total", "Hybrid re-handshakes of sessions that were completed."};
 Counter reconnects{"villaged_htx_reconnects_total", "Dials of a peer after a failed one or a lost session."};
 Gauge dials_waiting{"villaged_htx_dials_waiting", "Streams that wait for a session to their peer."};
 Histogram rtt_seconds{"villaged_htx_rtt_seconds", "Round trips measured by PING."};

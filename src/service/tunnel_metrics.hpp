@@ -20,7 +20,7 @@ extern metrics::Counter streams_refused;  ///< by the session, before anybody se
 extern metrics::Counter datagrams_in, datagrams_out;
 extern metrics::Gauge udp_associations;               ///< of peers, at the exit
 extern metrics::Counter udp_bytes_in, udp_bytes_out;  ///< of those, payload from and to the world
-extern metrics::Counter key_updates_in, key_updates_out;
+extern metrics::Counter key_updates_in, key_updates_out, rekeys;
 extern metrics::Counter reconnects;     ///< dials of a peer after one that failed or a lost session
 extern metrics::Gauge dials_waiting;    ///< streams that wait for a session
 extern metrics::Histogram rtt_seconds;  ///< each PING's round trip

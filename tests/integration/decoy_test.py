@@ -206,6 +206,7 @@ KNOWN = {
     "upgrade_then_bytes": {"records"},
     "half_body": {"end", "records", "after"},  # an answer sent before a body that never comes: no close_notify there
     "long_uri": {"after"},  # reads on for a while in clear, closes at once behind TLS
+    "data_after_close": {"after"},  # the other way round
     "h2_silent": {"bytes"},  # the error code of its GOAWAY
 }
 
