@@ -134,6 +134,7 @@ FileAccess file_access(const control::Config& config) {
   add_with_folder(access.read, config.path);
   add_with_folder(access.read, config.node.identity_path);
   if (service::asks_tickets(config.htx)) access.write.push_back(parent_of(config.htx.tickets.key_path));
+  if (config.htx.shape.find('/') != std::string::npos) add_with_folder(access.read, config.htx.shape);
   for (const auto& listen : config.htx.listen) {
     add_with_folder(access.read, listen.certificate_pem_path);
     add_with_folder(access.read, listen.key_pem_path);

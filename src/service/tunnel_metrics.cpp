@@ -21,6 +21,7 @@ constexpr auto resets_help = "HTX streams given up, by who gave them up.";
 constexpr auto wire_help = "Bytes of HTX frames on the wire, after handshakes.";
 constexpr auto data_help = "Payload bytes of HTX streams.";
 constexpr auto frames_help = "HTX frames.";
+constexpr auto padding_help = "Bytes of HTX PADDING frames, part of the bytes on the wire.";
 constexpr auto reset_codes_help = "HTX streams given up, by the code that was told.";
 constexpr auto datagrams_help = "DATAGRAM frames of open streams.";
 constexpr auto datagram_drops_help = "Datagrams of HTX streams that went nowhere, by reason.";
@@ -52,6 +53,8 @@ Counter data_bytes_out{"villaged_htx_data_bytes_total", data_help, "direction=\"
 Counter frames_in{"villaged_htx_frames_total", frames_help, "direction=\"in\""};
 Counter frames_out{"villaged_htx_frames_total", frames_help, "direction=\"out\""};
 Counter frames_ignored{"villaged_htx_frames_ignored_total", "Frames of unknown types or for closed streams."};
+Counter padding_bytes_in{"villaged_htx_padding_bytes_total", padding_help, "direction=\"in\""};
+Counter padding_bytes_out{"villaged_htx_padding_bytes_total", padding_help, "direction=\"out\""};
 Counter frames_idle{"villaged_htx_frames_idle_total",
                     "Frames of peers that carried nothing: PING, credit, padding."};
 Counter streams_refused{"villaged_htx_streams_refused_total",

@@ -241,7 +241,11 @@ boost::asio::awaitable<void> TunnelReception::stay_silent(net::TlsStream& stream
   const auto seated = seat(from);
   if (!seated) co_return;
   decoy_metrics::silent_ends.add();
-  const auto deadline = net::after(context_.core, context_.options->decoy.silent_timeout);
+  const auto options = context_.options;
+  const auto& shape = options->session.shape;
+  const auto patience =
+      shape ? shape->draw_websocket_timeout(context_.core.random()) : options->decoy.silent_timeout;
+  const auto deadline = net::after(context_.core, patience);
   auto buffer = Buffer::lease(limits::decoy_buffer_bytes);
   for (;;) {
     const auto got = co_await net::with_deadline(context_.core, stream.read_some(buffer.span()), deadline);
