@@ -64,7 +64,8 @@ def table_text(table):
         lines += ["", "| check | value | target | holds | how |", "|---|---|---|---|---|"]
         for check in table["checks"]:
             holds = ("yes" if check["holds"] else "**no**") if check["target"] else "-"
-            lines.append(f"| {check['name']} | {check['value']:.4g} {check['unit']} | {check['target'] or 'none'} | {holds} | "
+            value = "-" if check["value"] is None else f"{check['value']:.4g}"
+            lines.append(f"| {check['name']} | {value} {check['unit']} | {check['target'] or 'none'} | {holds} | "
                          f"{check['how']} |")
     return "\n".join(lines) + "\n"
 

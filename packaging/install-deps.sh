@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what villaged needs to be built, and with --tests and --interop what its tests need.
+# Installs what villaged needs to be built, and with --tests and --interop what its tests need, with --bench the peers of
+# its benchmarks.
 #
-#   packaging/install-deps.sh [--tests] [--interop] [--print]
+#   packaging/install-deps.sh [--tests] [--interop] [--bench] [--print]
 #
 # Debian 12 is proven; on Debian 13 the program was built and its demo run in a chroot (without --tests); Ubuntu 24.04 is
 # a list that nobody has run yet. Elsewhere the list is printed and the exit status is 1. Needs root or sudo only if something is missing. --print shows the list and installs nothing.
@@ -10,20 +11,25 @@ set -euo pipefail
 build=(build-essential cmake ninja-build pkg-config git ca-certificates python3 curl
        libssl-dev libsodium-dev nlohmann-json3-dev libspdlog-dev libfmt-dev prometheus-cpp-dev libc-ares-dev
        libseccomp-dev zlib1g-dev)
-tests=(libgtest-dev libgmock-dev libbenchmark-dev curl openssl python3-socks prometheus strace iproute2 systemd ccache valgrind)
+tests=(nginx-light libgtest-dev libgmock-dev libbenchmark-dev curl openssl python3-socks prometheus strace iproute2 systemd ccache valgrind)
 # Peers are built with what is on the PATH; distributions' Go and Rust are older than most peers want.
 interop=()
 command -v go >/dev/null || interop+=(golang-go)
 command -v cargo >/dev/null || interop+=(cargo)
 
+# Peers of the benchmarks.
+bench=(nginx-light nghttp2-server nghttp2-client golang-github-hashicorp-yamux-dev iproute2)
+command -v go >/dev/null || bench+=(golang-go)
+
 groups=("${build[@]}")
-print_only=no want_tests=no want_interop=no
+print_only=no want_tests=no want_interop=no want_bench=no
 for argument in "$@"; do
   case $argument in
     --tests) want_tests=yes ;;
     --interop) want_interop=yes ;;
+    --bench) want_bench=yes ;;
     --print) print_only=yes ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "install-deps.sh: unknown argument $argument (try --help)" >&2; exit 2 ;;
   esac
 done
@@ -41,6 +47,7 @@ case $system in
 esac
 [ "$want_tests" = no ] || groups+=("${tests[@]}" "${clang[@]}")
 [ "$want_interop" = no ] || groups+=("${interop[@]}")
+[ "$want_bench" = no ] || groups+=("${bench[@]}")
 
 if [ "$print_only" = yes ]; then
   printf '%s\n' "${groups[@]}" | sort -u

@@ -5,9 +5,18 @@ int main(int argc, char** argv) {
   using namespace village::bench;
   const auto options = parse_options(argc, argv);
   Report report{"htx"};
-  if (options.wants("htx.single_stream")) run_single_stream(options, report);
-  if (options.wants("htx.multi_stream")) run_multi_stream(options, report);
+  if (options.wants("htx.single_stream")) {
+    run_single_stream(options, report);
+    run_loopback(options, report);
+    run_messages(options, report);
+  }
+  if (options.wants("htx.multi_stream")) {
+    run_multi_stream(options, report);
+    run_many_streams(options, report);
+    run_wan(options, report);
+  }
   if (options.wants("htx.rtt")) run_rtt(options, report);
+  if (options.wants("htx.rtt")) run_handshakes(options, report);
   if (options.wants("htx.frame_ops")) run_frame_ops(options, report);
   if (options.wants("htx.memory")) run_memory(options, report);
   if (options.wants("htx.alloc")) run_alloc(options, report);

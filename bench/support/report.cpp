@@ -51,8 +51,10 @@ Options parse_options(int argc, char** argv) {
       options.tables.emplace_back(argv[++i]);
     } else if (arg == "--villaged" && i + 1 < argc) {
       options.villaged = argv[++i];
+    } else if (arg == "--peers" && i + 1 < argc) {
+      options.peers = argv[++i];
     } else {
-      std::fprintf(stderr, "usage: %s [--table ID]... [--quick] [--villaged PATH]\n", argv[0]);
+      std::fprintf(stderr, "usage: %s [--table ID]... [--quick] [--villaged PATH] [--peers DIR]\n", argv[0]);
       std::exit(2);
     }
   }
@@ -98,6 +100,14 @@ void Report::at_least(const std::string& table, const std::string& name, double 
 void Report::at_most(const std::string& table, const std::string& name, double value, const std::string& unit,
                      double target, const std::string& how) {
   check(table, name, value, unit, "<=" + number(target), value <= target, how);
+}
+
+void Report::check_not_run(const std::string& table, const std::string& name, const std::string& unit,
+                           const std::string& target, const std::string& why) {
+  checks_.push_back("{\"table\": " + quoted(table) + ", \"name\": " + quoted(name) +
+                    ", \"value\": null, \"unit\": " + quoted(unit) + ", \"target\": " + quoted(target) +
+                    ", \"holds\": false, \"how\": " + quoted("not run: " + why) + "}");
+  std::fprintf(stderr, "  %s check %s not run: %s\n", table.c_str(), name.c_str(), why.c_str());
 }
 
 void Report::shown(const std::string& table, const std::string& name, double value, const std::string& unit,

@@ -9,10 +9,11 @@
 
 namespace village::bench {
 
-/// Options are the same for every program: --table ID (repeatable), --quick, --villaged PATH.
+/// Options are the same for every program: --table ID (repeatable), --quick, --villaged PATH, --peers DIR.
 struct Options {
   std::vector<std::string> tables;
   bool quick = false;
+  std::string peers;     ///< folder of the peers' programs (bench/peers)
   std::string villaged;  ///< path of the daemon for benchmarks that run it
   bool wants(const std::string& table) const;
   /// scaled gives n, or n / 10 (at least `least`) in a quick run.
@@ -37,6 +38,10 @@ class Report {
                 double target, const std::string& how);
   void at_most(const std::string& table, const std::string& name, double value, const std::string& unit,
                double target, const std::string& how);
+  /// check_not_run lists a check whose peer is missing: it does not hold, and `how` says why there is no
+  /// value.
+  void check_not_run(const std::string& table, const std::string& name, const std::string& unit,
+                     const std::string& target, const std::string& why);
   /// shown is a figure without a target.
   void shown(const std::string& table, const std::string& name, double value, const std::string& unit,
              const std::string& how);

@@ -110,6 +110,15 @@ Socket dial_tcp(std::uint16_t port, const TcpOptions& options) {
   return socket;
 }
 
+std::string loopback_congestion() {
+  auto [listener, port] = listen_tcp({""});
+  const auto socket = dial_tcp(port, {""});
+  char name[16] = {};
+  socklen_t size = sizeof name;
+  if (::getsockopt(socket.fd(), IPPROTO_TCP, TCP_CONGESTION, name, &size) != 0) give_up("congestion");
+  return name;
+}
+
 Socket dial_socks5(std::uint16_t proxy, std::uint16_t port, const TcpOptions& options) {
   auto socket = dial_tcp(proxy, options);
   const unsigned char hello[] = {5, 1, 0};

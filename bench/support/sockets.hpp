@@ -20,6 +20,8 @@ class Socket {
   Socket& operator=(Socket&& other) noexcept;
   ~Socket();
   int fd() const { return fd_; }
+  /// release gives the descriptor away.
+  int release() { return std::exchange(fd_, -1); }
   void shut_write() const;
   void write_all(const void* data, std::size_t size) const;
   /// read_some returns 0 at the end of the stream.
@@ -39,6 +41,8 @@ struct TcpOptions {
 std::pair<Socket, std::uint16_t> listen_tcp(const TcpOptions& options);
 Socket accept_tcp(const Socket& listener);
 Socket dial_tcp(std::uint16_t port, const TcpOptions& options);
+/// loopback_congestion is what a plain loopback connection uses here (peers that set nothing).
+std::string loopback_congestion();
 /// dial_socks5 asks a proxy on 127.0.0.1 for 127.0.0.1:port and returns the connected stream.
 Socket dial_socks5(std::uint16_t proxy, std::uint16_t port, const TcpOptions& options);
 

@@ -7,6 +7,7 @@
 #include "control/files.hpp"
 #include "control/scalar_shapes.hpp"
 #include "control/text_forms.hpp"
+#include "control/traffic_shape.hpp"
 #include "village/htx/suite.hpp"
 #include "village/net/limits.hpp"
 
@@ -306,10 +307,13 @@ void complete(Config& config) {
   config.control.socket_path = config.control.socket_path.empty()
                                    ? resolve(config.node.state_dir, "control.sock")
                                    : resolve(folder, config.control.socket_path);
+  if (config.htx.shape != no_shape && !is_built_in_shape(config.htx.shape))
+    config.htx.shape = resolve(folder, config.htx.shape);
   for (auto& listen : config.htx.listen) {
     listen.certificate_pem_path = resolve(folder, listen.certificate_pem_path);
     listen.key_pem_path = resolve(folder, listen.key_pem_path);
   }
+  config.htx.decoy.directory = resolve(folder, config.htx.decoy.directory);
   auto& outbounds = config.proxy.outbounds;
   const auto add = [&outbounds](service::GatewayOutbound outbound) {
     const auto same = [&outbound](const auto& other) { return other.name == outbound.name; };

@@ -58,7 +58,9 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
 Result<void> Session::State::on_frame(const Incoming& frame) {
   const auto& header = frame.header;
   // Draining: only the peer's CLOSE counts, and the keys to read it.
-  if (ended && header.type != FrameType::close && header.type != FrameType::key_update) return ok();
+  const bool changes_keys = header.type == FrameType::key_update || header.type == FrameType::rekey;
+  if (ended && header.type != FrameType::close && !changes_keys) return ok();
+  if (header.type == FrameType::rekey && !rekey.able()) return ignore();  // never announced
   const bool echo = header.type == FrameType::ping && header.aad == aad_ping_echo;
   switch (header.type) {
     case FrameType::stream:
@@ -68,6 +70,7 @@ Result<void> Session::State::on_frame(const Incoming& frame) {
     case FrameType::close:
     case FrameType::padding:
     case FrameType::datagram:
+    case FrameType::rekey:
       if (header.aad != 0 && !echo) return malformed();
       break;
     default:
@@ -86,6 +89,8 @@ Result<void> Session::State::on_frame(const Incoming& frame) {
       return on_close(frame);
     case FrameType::datagram:
       return on_datagram(frame);
+    case FrameType::rekey:
+      return on_rekey(frame);
     default:
       statistics.padding_bytes_in += header.frame_bytes();
       return header.stream == 0 ? idle_frame() : malformed();
@@ -133,7 +138,7 @@ Result<Stream*> Session::State::accept(StreamId id) {
   auto& stream = streams.accept(id, now);
   ++open_peer;
   ++statistics.streams_opened_peer;
-  idle_frames.earn(1);  // its credit comes in a frame of its own
+  idle_frames.earn(1);  // it may be announced by an empty frame
   events.push({EventKind::opened, Code::ok, id});
   raise_window(stream, settings.stream_window_start);
   return &stream;
@@ -187,6 +192,8 @@ Result<void> Session::State::on_stream_data(Stream& stream, const StreamFrame& f
     if (window.unread() > window.window() / 2) raise_connection(window.grown(settings.connection_window_max));
     if (relief_time == Instant::max() && crowded() && settings.unread_time_max > Duration{0})
       relief_time = now + settings.unread_time_max;
+  } else if (!frame.fin) {
+    VG_TRY_VOID(idle_frame());
   }
   if (frame.fin && stream.internal && !capabilities.complete()) return malformed();
   if (frame.fin) on_fin(stream);
@@ -210,7 +217,8 @@ Result<void> Session::State::on_window_update(const Incoming& frame) {
   }
   VG_TRY(stream, stream_of(frame.header.stream));
   if (stream == nullptr) return ok();
-  VG_TRY_VOID(idle_frame());
+  const bool first = stream->credit.left() + stream->sent == limits::stream_credit_start;
+  if (!first) VG_TRY_VOID(idle_frame());  // the first one is the window that comes with the stream
   return sender.add_credit(*stream, update->credit) ? ok() : violation(Code::flow_control_violation);
 }
 
