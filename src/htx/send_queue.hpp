@@ -3,6 +3,7 @@
 // block, so data is copied once, when it is queued. A stream with nothing to send owns no block.
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 #include "village/base/bytes.hpp"
 
@@ -15,8 +16,10 @@ struct Block {
   std::byte* data() { return reinterpret_cast<std::byte*>(this + 1); }
 };
 
-/// BlockPool keeps free blocks of three sizes for reuse, at most limits::pooled_bytes_max, one pool for each
-/// thread.
+/// BlockPool keeps free blocks of a few sizes for reuse, one pool for each thread. Free and lent blocks
+/// together are at most what was lent at once lately (the mark falls with what is given back), or
+/// limits::pooled_bytes_max beside the lent ones: a burst that comes again finds its memory, and does not
+/// take it page by page from the kernel.
 class BlockPool {
  public:
   static BlockPool& local();
@@ -25,6 +28,11 @@ class BlockPool {
   Block* take(std::size_t bytes);
   void give(Block* block);
   std::size_t pooled_bytes() const { return pooled_bytes_; }
+  /// settle forgets bursts: what is above limits::pooled_bytes_max is freed. For idle times.
+  void settle() {
+    peak_bytes_ = lent_bytes_;
+    free_surplus();
+  }
   /// trim frees all pooled blocks.
   void trim();
   BlockPool() = default;
@@ -33,9 +41,11 @@ class BlockPool {
   ~BlockPool() { trim(); }
 
  private:
-  static constexpr std::uint32_t sizes[] = {2'048, 16'384, 65'536};
-  Block* free_[3] = {};
-  std::size_t pooled_bytes_ = 0;
+  static constexpr std::uint32_t sizes[] = {1'152, 2'048, 16'384, 65'536};  // the first: a message of 1 KiB
+  Block* free_[std::size(sizes)] = {};
+  void free_surplus();
+  std::size_t pooled_bytes_ = 0, lent_bytes_ = 0;
+  std::size_t peak_bytes_ = 0;  ///< of lent_bytes_, lately
 };
 
 class SendQueue {

@@ -36,7 +36,7 @@ constexpr village::limits::Row rows[] = {
     {"htx", "refusals_max", limits::refusals_max, 8, "resets that wait to be sent, more end the session"},
     {"htx", "key_update_bucket", limits::key_update_bucket, 0, "key updates at once beyond the free ones"},
     {"htx", "message_kept_bytes", limits::message_kept_bytes, 1, "kept by a message reader for reuse"},
-    {"htx", "pooled_bytes_max", limits::pooled_bytes_max, 1, "send blocks kept by a thread for reuse"},
+    {"htx", "pooled_bytes_max", limits::pooled_bytes_max, 1, "send blocks kept by an idle thread for reuse"},
 };
 const bool declared [[maybe_unused]] = village::limits::declare(rows);
 

@@ -111,6 +111,7 @@ void Session::State::shrink() {
   shrunk = true;
   events.shrink();
   sender.shrink();
+  BlockPool::local().settle();
   streams.shrink();
 }
 

@@ -79,7 +79,7 @@ inline constexpr std::size_t ticket_sources_max = 8'192;    ///< networks with a
 // Messages: what a MessageReader keeps between two messages.
 inline constexpr std::size_t message_kept_bytes = 64 << 10;
 
-// Memory kept for reuse by one thread.
+// Memory kept for reuse by one idle thread; a busy one keeps as much as its streams held at once lately.
 inline constexpr std::size_t pooled_bytes_max = 8 << 20;
 
 static_assert(stream_credit_start < connection_credit_start);
