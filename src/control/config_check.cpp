@@ -310,6 +310,7 @@ void complete(Config& config) {
     listen.certificate_pem_path = resolve(folder, listen.certificate_pem_path);
     listen.key_pem_path = resolve(folder, listen.key_pem_path);
   }
+  config.htx.decoy.directory = resolve(folder, config.htx.decoy.directory);
   auto& outbounds = config.proxy.outbounds;
   const auto add = [&outbounds](service::GatewayOutbound outbound) {
     const auto same = [&outbound](const auto& other) { return other.name == outbound.name; };

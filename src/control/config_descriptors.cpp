@@ -30,6 +30,8 @@ std::vector<Bound> bounds(Config& config) {
   if (!config.htx.listen.empty()) {
     list.push_back({"/htx/inbound_sessions_max", &config.htx.inbound_sessions_max, 1});
     list.push_back({"/htx/handshakes_max", &config.htx.handshakes_max, 1});
+    if (config.htx.exit.enabled)
+      list.push_back({"/htx/exit/udp_associations_max", &config.htx.exit.udp_associations_max, 2});
   }
   return list;
 }

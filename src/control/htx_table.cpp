@@ -31,6 +31,85 @@ Shape<TunnelListen> listen_entry() {
   });
 }
 
+Shape<std::string> upgrade_path() {
+  return scalar<std::string>(
+      "a path such as \"/ws\": letters, digits and -_.~ between slashes", Json{{"type", "string"}},
+      [](const Json& value, Hint&) -> std::optional<std::string> {
+        if (!value.is_string() || !proxy::is_upgrade_path(value.get<std::string>())) return std::nullopt;
+        return value.get<std::string>();
+      },
+      [](const std::string& path) { return Json(path); });
+}
+
+Shape<std::string> cookie_name() {
+  return scalar<std::string>(
+      "the name of a cookie, such as \"__Host-sid\"", Json{{"type", "string"}},
+      [](const Json& value, Hint&) -> std::optional<std::string> {
+        if (!value.is_string() || !proxy::is_cookie_name(value.get<std::string>())) return std::nullopt;
+        return value.get<std::string>();
+      },
+      [](const std::string& name) { return Json(name); });
+}
+
+Shape<proxy::UpgradePlace> upgrade_section() {
+  using proxy::UpgradePlace;
+  return object<UpgradePlace>({
+      field({.name = "path",
+             .reload = Reload::live,
+             .doc = "Path of the WebSocket that a way in asks for; one of the site's own that is not used"},
+            &UpgradePlace::path, upgrade_path()),
+      field({.name = "cookie", .reload = Reload::live, .doc = "Name of the cookie that carries the ticket"},
+            &UpgradePlace::cookie, cookie_name()),
+  });
+}
+
+Shape<service::DecoyOptions> decoy_section() {
+  using service::DecoyOptions;
+  constexpr auto live = Reload::live;
+  return object<DecoyOptions>({
+      field({.name = "origin",
+             .reload = live,
+             .doc = "Web server, HTTP/1.1 without TLS, that strangers see; null = none"},
+            &DecoyOptions::origin, nullable(address(false))),
+      field({.name = "origin_h2",
+             .reload = live,
+             .doc = "The same for HTTP/2 without TLS (prior knowledge); null = HTTP/2 is not offered"},
+            &DecoyOptions::origin_h2, nullable(address(false))),
+      field({.name = "origin_plain",
+             .reload = live,
+             .doc = "Where connections go that do not begin with TLS: the web server's own TLS port, or one "
+                    "with \"return 497\"; null = they are closed"},
+            &DecoyOptions::origin_plain, nullable(address(false))),
+      field({.name = "directory",
+             .reload = live,
+             .doc = "Without \"origin\": a folder whose files are shown, by HTTP/1.1 only; \"\" = none"},
+            &DecoyOptions::directory, optional_path()),
+      field(
+          {.name = "connections_max", .reload = live, .doc = "Strangers' connections at once, on all cores"},
+          &DecoyOptions::connections_max, whole<std::uint32_t>(1, 1'000'000)),
+      field({.name = "connections_share_max",
+             .reload = live,
+             .doc = "How many of them one network (/24 or /56) may have"},
+            &DecoyOptions::connections_share_max, whole<std::uint32_t>(1, 1'000'000)),
+      field({.name = "handshakes_share_max",
+             .reload = live,
+             .doc = "How many of \"handshakes_max\" one network may have"},
+            &DecoyOptions::handshakes_share_max, whole<std::uint32_t>(1, 1'000'000)),
+      field({.name = "tls_timeout",
+             .reload = live,
+             .doc = "Time for a TLS handshake; as the web server's (nginx: client_header_timeout)"},
+            &DecoyOptions::tls_timeout, duration(1s, 10min)),
+      field({.name = "silent_timeout",
+             .reload = live,
+             .doc = "Time until a WebSocket that nothing valid follows is closed"},
+            &DecoyOptions::silent_timeout, duration(1s, 1h)),
+      field({.name = "connection_timeout",
+             .reload = live,
+             .doc = "Hard end of a stranger's connection; sooner ends are the web server's"},
+            &DecoyOptions::connection_timeout, duration(1min, 24h * 30)),
+  });
+}
+
 Shape<TunnelPeer> peer_entry() {
   return object<TunnelPeer>({
       field({.name = "name",
@@ -62,6 +141,10 @@ Shape<TunnelPeer> peer_entry() {
                     "safe from a "
                     "later quantum computer"},
             &TunnelPeer::suites, list(suite(), 1, 8)),
+      field({.name = "upgrade",
+             .reload = Reload::live,
+             .doc = "Where the peer expects ways in, as its invitation says"},
+            &TunnelPeer::upgrade, upgrade_section()),
       field({.name = "inbound",
              .reload = Reload::live,
              .doc = "Whether this peer may come in by our \"listen\" addresses"},
@@ -79,6 +162,10 @@ Shape<ExitOptions> exit_section() {
              .reload = Reload::new_sessions,
              .doc = "Whether they may reach loopback, link-local and private addresses; rarely right"},
             &ExitOptions::allow_private, boolean()),
+      field({.name = "udp_associations_max",
+             .reload = Reload::new_sessions,
+             .doc = "UDP associations of peers, on all cores; 0 = none"},
+            &ExitOptions::udp_associations_max, whole<std::uint32_t>(0, 100'000)),
   });
 }
 
@@ -90,7 +177,7 @@ Shape<htx::Settings> session_section() {
       field({.name = "chunk", .reload = later, .doc = "Data bytes of one frame"}, &Settings::chunk_bytes,
             size<std::uint32_t>(512, 65'498)),
       field({.name = "streams_max", .reload = later, .doc = "Streams a peer may have open in one session"},
-            &Settings::peer_streams_max, whole<std::uint32_t>(1, 65'536)),
+            &Settings::peer_streams_max, whole<std::uint32_t>(1, 131'072)),
       field(
           {.name = "stream_window_start", .reload = later, .doc = "Bytes in flight offered to a new stream"},
           &Settings::stream_window_start, size<std::uint32_t>(32 * kib, 64 * mib)),
@@ -112,6 +199,14 @@ Shape<htx::Settings> session_section() {
              .reload = later,
              .doc = "A session whose peer does not answer for so long ends"},
             &Settings::ping_timeout, duration(1s, 10min)),
+      field({.name = "stream_stall_max",
+             .reload = later,
+             .doc = "A stream that has data to send and gets no credit for so long is reset; 0 = never"},
+            &Settings::stream_stall_max, duration(0s, 24h)),
+      field({.name = "unread_time_max",
+             .reload = later,
+             .doc = "While unread data fills a session, streams not read for so long are reset; 0 = never"},
+            &Settings::unread_time_max, duration(0s, 24h)),
       field({.name = "key_update_bytes", .reload = later, .doc = "Bytes after which the key changes"},
             &Settings::key_update_bytes, size<std::uint64_t>(16 * mib, 64 * gib)),
       field({.name = "key_update_frames", .reload = later, .doc = "Frames after which the key changes"},
@@ -139,6 +234,10 @@ Shape<TunnelOptions> htx_section() {
                "Refuse suites that a later quantum computer breaks (4, 1, 2), even where a peer lists them"},
           &TunnelOptions::require_pq, boolean()),
       field({.name = "exit", .doc = "What peers may reach from here"}, &TunnelOptions::exit, exit_section()),
+      field({.name = "upgrade", .doc = "How peers ask for a way in, with outer \"tls\""},
+            &TunnelOptions::upgrade, upgrade_section()),
+      field({.name = "decoy", .doc = "What strangers see who come by a TLS address of \"listen\""},
+            &TunnelOptions::decoy, decoy_section()),
       field({.name = "session", .doc = "Flow control and keys of each session"}, &TunnelOptions::session,
             session_section()),
       field({.name = "inbound_sessions_max",

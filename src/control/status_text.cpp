@@ -10,6 +10,36 @@ namespace {
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
+const char* priority_text(htx::Priority priority) {
+  switch (priority) {
+    case htx::Priority::urgent:
+      return "urgent";
+    case htx::Priority::interactive:
+      return "interactive";
+    case htx::Priority::bulk:
+      break;
+  }
+  return "bulk";
+}
+
+Json streams_json(const service::SessionStatus& session) {
+  auto rows = Json::array();
+  for (const auto& [s, age] : session.streams) {
+    rows.push_back({{"id", s.stream},
+                    {"priority", priority_text(s.priority)},
+                    {"age_s", seconds(age)},
+                    {"bytes_in", s.bytes_in},
+                    {"bytes_out", s.bytes_out},
+                    {"frames_in", s.frames_in},
+                    {"frames_out", s.frames_out},
+                    {"unsent", s.unsent_bytes},
+                    {"unread", s.unread_bytes},
+                    {"send_credit", s.send_credit},
+                    {"receive_credit", s.receive_credit}});
+  }
+  return rows;
+}
+
 Json session_json(const service::SessionStatus& session) {
   const auto& s = session.statistics;
   return {{"peer", session.peer},
@@ -33,6 +63,15 @@ Json session_json(const service::SessionStatus& session) {
           {"streams_opened_local", s.streams_opened_local},
           {"streams_opened_peer", s.streams_opened_peer},
           {"streams_reset", s.streams_reset},
+          {"streams_refused", s.streams_refused},
+          {"streams_given_up", s.streams_given_up},
+          {"frames_idle", s.frames_idle},
+          {"datagrams_in", s.datagrams_in},
+          {"datagrams_out", s.datagrams_out},
+          {"datagrams_dropped", s.datagrams_dropped},
+          {"unsent", s.unsent_bytes},
+          {"unread", s.unread_bytes},
+          {"busiest_streams", streams_json(session)},
           {"key_updates_in", s.key_updates_in},
           {"key_updates_out", s.key_updates_out},
           {"last_error", session.last_error}};

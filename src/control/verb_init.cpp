@@ -92,6 +92,7 @@ std::string config_of(const Plan& plan) {
                                             {"certificate", "certificate.pem"},
                                             {"key", "certificate.key"}}});
   }
+  if (plan.exit) values["htx"]["decoy"] = {{"directory", "decoy"}};
   values["htx"]["peers"] = Json::array();
   if (plan.peer) values["htx"]["peers"].push_back(peer_entry(*plan.peer));
   if (plan.exit) values["htx"]["exit"] = {{"enabled", true}};
@@ -109,6 +110,10 @@ std::string config_of(const Plan& plan) {
           "JSON with comments. A line // \"key\": value shows a default; remove the // to change it.\n"
           "\"villaged check --config FILE\" tells every mistake, SIGHUP applies changes.");
 }
+
+/// The page that the world's web servers show when nobody has written another; a page of our own would be a
+/// sign.
+constexpr std::string_view decoy_page = "<html><body><h1>It works!</h1></body></html>\n";
 
 /// Maker makes files and takes them away again if it cannot make all.
 class Maker {
@@ -139,6 +144,8 @@ class Maker {
     key_ = identity.public_key;
     if (!write_identity(path("identity.key"), identity, problem_)) return false;
     keep(path("identity.key"));
+    if (plan_.exit && !(make_directory(path("decoy")) && make_file("decoy/index.html", decoy_page, 0644)))
+      return false;
     return make_certificate() && make_file("villaged.json", config_of(plan_), 0640) &&
            make_directory(path("state"));
   }

@@ -158,6 +158,11 @@ Task<void> SocketStream::wait_readable() { return Socket::wait(socket_, Socket::
 Task<void> SocketStream::wait_writable() { return Socket::wait(socket_, Socket::Descriptor::wait_write); }
 Task<void> SocketStream::shutdown_write() { return Socket::shutdown(socket_); }
 Result<std::size_t> SocketStream::try_read(ByteSpan out) { return socket_->try_read(out); }
+Result<std::size_t> SocketStream::try_peek(ByteSpan out) {
+  const auto size = ::recv(native(), out.data(), out.size(), MSG_PEEK | MSG_DONTWAIT);
+  if (size < 0) return errno_error(errno);
+  return static_cast<std::size_t>(size);
+}
 Result<std::size_t> SocketStream::try_write(ByteView in) { return socket_->try_write(in); }
 
 void SocketStream::close() noexcept {

@@ -95,12 +95,46 @@ Result<void> load_identity(SSL_CTX* context, std::string_view certificate_pem, s
   return ok();
 }
 
+int own_to_any_name(SSL*, int*, void*) { return SSL_TLSEXT_ERR_OK; }
+
+/// What Debian's nginx 1.22 sets, where it can be seen from outside: ngx_ssl_create, ngx_ssl_ciphers and
+/// ngx_ssl_session_cache of its event module, with the defaults of Debian's nginx.conf.
+Result<void> dress_as_web_server(SSL_CTX* context) {
+  SSL_CTX_clear_options(context, SSL_OP_NO_RENEGOTIATION);  // the library's default refuses it in its own way
+  SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_SINGLE_DH_USE |
+                                   SSL_OP_NO_ANTI_REPLAY | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION);
+  if (SSL_CTX_set_cipher_list(context, "HIGH:!aNULL:!MD5") != 1) return fail(Errc::internal);
+  // Without the callback the server_name extension is not acknowledged: four bytes of the first flight.
+  SSL_CTX_callback_ctrl(context, SSL_CTRL_SET_TLSEXT_SERVERNAME_CB,
+                        reinterpret_cast<void (*)()>(own_to_any_name));
+  SSL_CTX_set_session_cache_mode(
+      context, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_AUTO_CLEAR | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+  SSL_CTX_sess_set_cache_size(context, 1);
+  SSL_CTX_set_timeout(context, 300);
+  // Of SHA-1's size, for it stands in every ticket and makes up its length; who resumes is told by the keys.
+  constexpr unsigned char session_context[20] = {'H', 'T', 'T', 'P'};
+  if (SSL_CTX_set_session_id_context(context, session_context, sizeof session_context) != 1)
+    return fail(Errc::internal);
+  return ok();
+}
+
 Result<std::shared_ptr<SSL_CTX>> server_context(TlsServerContext::State& state,
                                                 std::string_view certificate_pem, std::string_view key_pem) {
   const QuietErrors quiet;
   auto context = new_context(TLS_server_method(), state.options.version_min);
   if (!context) return fail(Errc::internal);
-  SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+  if (state.options.style == TlsServerStyle::web) {
+    VG_TRY_VOID(dress_as_web_server(context.get()));
+  } else {
+    SSL_CTX_set_options(context.get(), SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+  }
+  if (const auto& keys = state.options.resumption) {
+    auto copy = keys->clone();
+    if (SSL_CTX_ctrl(context.get(), SSL_CTRL_SET_TLSEXT_TICKET_KEYS, static_cast<long>(copy.size),
+                     copy.fill().data()) != 1)
+      return fail(Errc::internal);
+  }
   if (!state.alpn.empty()) SSL_CTX_set_alpn_select_cb(context.get(), choose_alpn, &state);
   VG_TRY_VOID(load_identity(context.get(), certificate_pem, key_pem));
   return context;
@@ -124,6 +158,8 @@ Result<std::shared_ptr<TlsServerContext>> TlsServerContext::make(const TlsServer
   auto state = std::make_unique<State>();
   state->options.alpn = options.alpn;
   state->options.version_min = options.version_min;
+  state->options.style = options.style;
+  state->options.resumption = options.resumption;
   VG_TRY(alpn, alpn_wire(options.alpn));
   state->alpn = std::move(alpn);
   VG_TRY(context, server_context(*state, options.certificate_pem, options.key_pem));

@@ -135,6 +135,7 @@ Result<TlsEngine::Read> TlsEngine::read(ByteSpan out) {
       case SSL_ERROR_WANT_READ:
         return Read{0, Want::ciphertext};
       case SSL_ERROR_ZERO_RETURN:
+        if (ended_) return fail(Errc::truncated);  // no close_notify; the context only says nothing about it
         return Read{0, Want::nothing};
       default:
         return failure(result);
@@ -155,7 +156,7 @@ void TlsEngine::set_record_size(std::size_t bytes) {
 Result<std::size_t> TlsEngine::write(ByteView in, Instant now) {
   if (now - last_write_ > limits::tls_idle) warm_bytes_ = 0;
   last_write_ = now;
-  const bool warm = warm_bytes_ >= limits::tls_first_bytes;
+  const bool warm = whole_records_ || warm_bytes_ >= limits::tls_first_bytes;
   set_record_size(warm ? limits::tls_record_bytes : limits::tls_first_record_bytes);
   const auto piece =
       in.first(std::min(in.size(), warm ? write_bytes_max : limits::tls_first_bytes - warm_bytes_));

@@ -38,6 +38,7 @@ class TlsEngine final : public TlsVerifier {
   /// write encrypts the first bytes of `in` into `outgoing`, which must be empty, and returns how many (not
   /// 0).
   Result<std::size_t> write(ByteView in, Instant now);
+  void use_whole_records(bool whole) { whole_records_ = whole; }
   /// finish writes our close_notify.
   void finish();
   /// has_pending tells whether bytes are inside that no read has taken.
@@ -83,6 +84,7 @@ class TlsEngine final : public TlsVerifier {
   Instant last_write_{};
   std::size_t warm_bytes_ = 0;  ///< written since the last idle time
   std::size_t record_bytes_ = limits::tls_record_bytes;
+  bool whole_records_ = false;
 };
 
 }  // namespace village::net

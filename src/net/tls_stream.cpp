@@ -147,6 +147,11 @@ struct TlsStream::State {
     co_return co_await state->under->shutdown_write();
   }
 
+  static Task<void> finish_silently(std::shared_ptr<State> state) {
+    if (state->closed) co_return fail(Errc::closed);
+    co_return co_await state->under->shutdown_write();
+  }
+
   static Task<void> wait(std::shared_ptr<State> state) {
     if (state->closed) co_return fail(Errc::closed);
     if (state->engine.has_pending()) co_return ok();
@@ -184,6 +189,14 @@ Task<std::size_t> TlsStream::read_some(ByteSpan out) { return State::read(state_
 Task<void> TlsStream::write_all(ByteView in) { return State::write(state_, in); }
 Task<void> TlsStream::shutdown_write() { return State::shutdown(state_); }
 Task<void> TlsStream::wait_readable() { return State::wait(state_); }
+
+Task<void> TlsStream::finish_silently() { return State::finish_silently(state_); }
+void TlsStream::use_whole_records(bool whole) { state_->engine.use_whole_records(whole); }
+
+void TlsStream::reset() noexcept {
+  if (!state_->closed && state_->socket != nullptr) state_->socket->reset();
+  close();
+}
 
 void TlsStream::close() noexcept {
   if (state_->closed) return;

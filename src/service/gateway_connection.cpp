@@ -110,7 +110,7 @@ asio::awaitable<void> GatewayConnection::associate(const proxy::Socks5Request& r
   using gateway_metrics::Refusal;
   const auto* tcp = dynamic_cast<const net::TcpStream*>(accepted_.stream.get());
   const auto local = tcp != nullptr ? tcp->local_endpoint() : std::nullopt;
-  if (!inbound_.udp_on || inbound_.udp == OutboundKind::htx || !local || !accepted_.peer) {
+  if (!inbound_.udp_on || !local || !accepted_.peer) {
     co_await turn_away(Refusal::udp_off, proxy::Socks5Reply::command_not_supported);
     co_return;
   }

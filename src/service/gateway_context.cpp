@@ -38,11 +38,6 @@ Seat Seat::of_association(GatewayContext& context, std::uint32_t max) {
   return {context.udp_associations, associations_of_all_cores, gateway_metrics::udp_associations, max};
 }
 
-UdpScratch& GatewayContext::scratch() {
-  if (!scratch_) scratch_.emplace();
-  return *scratch_;
-}
-
 net::Task<net::StreamPtr> GatewayContext::open(std::shared_ptr<const GatewayPlan> of,
                                                const GatewayPlan::Inbound& inbound, Target target) {
   using gateway_metrics::Refusal;

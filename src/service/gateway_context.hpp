@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -11,18 +12,9 @@
 #include "service/gateway_plan.hpp"
 #include "village/net/core.hpp"
 #include "village/net/dialer.hpp"
-#include "village/net/udp.hpp"
 #include "village/service/gateway.hpp"
 
 namespace village::service {
-
-/// UdpScratch is memory for one batch of datagrams; shared by a core's associations, which never keep it
-/// across a wait.
-struct UdpScratch {
-  net::UdpBatch batch;
-  std::vector<net::Datagram> to_v4, to_v6, to_client;
-  Bytes arena;  ///< datagrams for clients, with their headers
-};
 
 class GatewayContext {
  public:
@@ -34,8 +26,8 @@ class GatewayContext {
   /// outbound's peer is not there.
   net::Task<net::StreamPtr> open(std::shared_ptr<const GatewayPlan> of, const GatewayPlan::Inbound& inbound,
                                  Target target);
-  /// scratch is made when the first association needs it.
-  UdpScratch& scratch();
+  /// peer is the dialer of a tunnel's peer; nullptr if it is not there.
+  net::Dialer* peer(std::string_view name) const { return htx_(name); }
 
   net::Core& core;
   std::shared_ptr<const GatewayPlan> plan;  ///< for new connections
@@ -47,7 +39,6 @@ class GatewayContext {
  private:
   net::Dialer& direct_;
   Gateway::HtxDialers htx_;
-  std::optional<UdpScratch> scratch_;
 };
 
 /// Seat is a place under a limit over all cores. Empty if there was none left.

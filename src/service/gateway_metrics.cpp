@@ -53,9 +53,10 @@ std::array<Counter, static_cast<std::size_t>(Refusal::count)> refusals{
 };
 
 std::array<Counter, static_cast<std::size_t>(Drop::count)> drops{
-    dropped("reason=\"source\""),   dropped("reason=\"fragment\""), dropped("reason=\"malformed\""),
-    dropped("reason=\"outbound\""), dropped("reason=\"name\""),     dropped("reason=\"names_full\""),
-    dropped("reason=\"socket\""),   dropped("reason=\"full\""),
+    dropped("reason=\"source\""),      dropped("reason=\"fragment\""), dropped("reason=\"malformed\""),
+    dropped("reason=\"outbound\""),    dropped("reason=\"name\""),     dropped("reason=\"names_full\""),
+    dropped("reason=\"socket\""),      dropped("reason=\"full\""),     dropped("reason=\"tunnel\""),
+    dropped("reason=\"tunnel_full\""),
 };
 
 Histogram dial_direct{dial_name, dial_help, "outbound=\"direct\""};

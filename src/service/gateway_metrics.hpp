@@ -44,7 +44,19 @@ Refusal refusal_of_dial(Errc code);
 void dialled(OutboundKind kind, Duration took);
 
 /// Why a datagram went nowhere.
-enum class Drop { source, fragment, malformed, outbound, name, names_full, socket, full, count };
+enum class Drop {
+  source,
+  fragment,
+  malformed,
+  outbound,
+  name,
+  names_full,
+  socket,
+  full,
+  tunnel,
+  tunnel_full,
+  count
+};
 void drop(Drop reason, std::uint64_t packets = 1);
 
 }  // namespace village::service::gateway_metrics

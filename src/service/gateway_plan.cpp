@@ -93,7 +93,7 @@ OutboundKind GatewayPlan::udp_of(const std::string& inbound) const {
     if (route.network == Network::tcp) continue;
     const auto& names = route.inbounds;
     if (!names.empty() && std::find(names.begin(), names.end(), inbound) == names.end()) continue;
-    if (outbounds_[i]->kind == OutboundKind::direct) return OutboundKind::direct;
+    if (outbounds_[i]->kind != OutboundKind::block) return outbounds_[i]->kind;
     if (!takes_any_target(route)) continue;
     last = outbounds_[i]->kind;
     break;

@@ -20,7 +20,7 @@ class GatewayPlan {
   struct Inbound {
     std::string name;
     proxy::Credentials users;
-    /// udp is what UDP ASSOCIATE gets: `direct` when some datagram may leave directly, else what forbids it.
+    /// udp is what UDP ASSOCIATE gets: not `block` when some datagram may leave.
     OutboundKind udp = OutboundKind::direct;
     bool udp_on = true;
   };

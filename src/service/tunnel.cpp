@@ -1,9 +1,6 @@
 #include "village/service/tunnel.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <utility>
 
@@ -11,8 +8,10 @@
 #include "service/tunnel_context.hpp"
 #include "service/tunnel_exit.hpp"
 #include "service/tunnel_peer.hpp"
+#include "service/tunnel_tls.hpp"
 #include "village/base/limits.hpp"
 #include "village/base/log.hpp"
+#include "village/crypto/random.hpp"
 #include "village/net/deadline.hpp"
 #include "village/service/tunnel_limits.hpp"
 #include "village/wire/node_id.hpp"
@@ -34,39 +33,6 @@ constexpr village::limits::Row rows[] = {
      "per peer and core: dials before a session"},
 };
 [[maybe_unused]] const bool declared = village::limits::declare(rows);
-
-Result<std::string> read_text(const std::string& path) {
-  std::ifstream file{path, std::ios::binary};
-  if (!file) return fail(Errc::io, static_cast<std::uint64_t>(errno));
-  std::string text{std::istreambuf_iterator<char>{file}, {}};
-  if (file.bad()) return fail(Errc::io, static_cast<std::uint64_t>(errno));
-  return text;
-}
-
-struct Pem {
-  std::string certificate, key;
-  ~Pem() { crypto::wipe(ByteSpan{reinterpret_cast<std::byte*>(key.data()), key.size()}); }
-};
-
-Result<void> read_pem(const TunnelListen& listen, Pem& pem) {
-  VG_TRY(certificate, read_text(listen.certificate_pem_path));
-  pem.certificate = certificate;
-  VG_TRY(key, read_text(listen.key_pem_path));
-  pem.key = std::move(key);
-  return ok();
-}
-
-Result<std::shared_ptr<net::TlsServerContext>> make_tls(const TunnelListen& listen) {
-  Pem pem;
-  VG_TRY_VOID(read_pem(listen, pem));
-  net::TlsServerOptions options;
-  options.certificate_pem = pem.certificate;
-  options.key_pem = pem.key;
-  options.alpn = {"http/1.1"};
-  auto made = net::TlsServerContext::make(options);
-  crypto::wipe(ByteSpan{reinterpret_cast<std::byte*>(options.key_pem.data()), options.key_pem.size()});
-  return made;
-}
 
 }  // namespace
 
@@ -98,6 +64,12 @@ boost::asio::awaitable<Error> TunnelContext::run_link(std::shared_ptr<TunnelLink
   co_return error;
 }
 
+std::shared_ptr<const crypto::Secret<80>> TunnelCounts::fresh() {
+  auto keys = std::make_shared<crypto::Secret<80>>();
+  crypto::SystemRandom{}.fill(keys->fill());
+  return keys;
+}
+
 // --- Tunnel
 
 struct Tunnel::State : TunnelContext {
@@ -123,6 +95,17 @@ struct Tunnel::State : TunnelContext {
       }
     }
   }
+  /// admit is how listeners have tickets judged; empty when they ask for none.
+  TicketAdmit admit() const {
+    if (!desk) return nullptr;
+    return [judge = desk](std::string_view text, const net::Ip& from) { return judge->admit(text, from); };
+  }
+  /// tls_style is what our listeners look like to strangers.
+  ListenerTlsStyle tls_style() const {
+    return {desk != nullptr, options->decoy.origin_h2.has_value(), counts->resumption()};
+  }
+  /// site reads the decoy's files, if there are to be any.
+  std::shared_ptr<const DecoySite> site() const;
   void reload_certificates();
   void end_sessions_not_allowed();
 };
@@ -142,10 +125,12 @@ Result<void> Tunnel::serve(std::shared_ptr<net::Listener> listener, std::size_t 
   const auto& listen = state_->options->listen[index];
   std::shared_ptr<net::TlsServerContext> tls;
   if (listen.outer == Outer::tls) {
-    VG_TRY(made, make_tls(listen));
+    VG_TRY(made, make_listener_tls(listen, state_->tls_style()));
     tls = std::move(made);
   }
-  auto acceptor = std::make_unique<TunnelAcceptor>(*state_, std::move(listener), std::move(tls));
+  auto acceptor = std::make_unique<TunnelAcceptor>(*state_, std::move(listener), std::move(tls),
+                                                   listen.outer == Outer::tls ? state_->admit() : nullptr);
+  acceptor->use_site(state_->site());
   auto* raw = acceptor.get();
   state_->listening.push_back({std::move(acceptor), index});
   if (!state_->tasks.spawn([raw] { return raw->serve(); })) return fail(Errc::closed);
@@ -180,15 +165,27 @@ void Tunnel::State::end_sessions_not_allowed() {
   }
 }
 
+std::shared_ptr<const DecoySite> Tunnel::State::site() const {
+  if (!desk || options->decoy.directory.empty() || options->decoy.origin) return nullptr;
+  auto loaded = DecoySite::load(options->decoy.directory);
+  if (loaded) return std::move(*loaded);
+  VG_LOG(warn, "htx", "decoy directory unreadable path={} reason={}", options->decoy.directory,
+         village::name(loaded.error().code));
+  return nullptr;
+}
+
 void Tunnel::State::reload_certificates() {
+  const auto files = site();
   for (const auto& [acceptor, index] : listening) {
-    if (acceptor->tls() == nullptr || index >= options->listen.size()) continue;
-    Pem pem;
-    auto read = read_pem(options->listen[index], pem);
-    if (read) read = acceptor->tls()->reload(pem.certificate, pem.key);
-    if (!read) {
-      VG_LOG(warn, "htx", "certificate kept path={} reason={}", options->listen[index].certificate_pem_path,
-             village::name(read.error().code));
+    if (!acceptor->has_tls() || index >= options->listen.size()) continue;
+    acceptor->use_site(files);
+    const auto& listen = options->listen[index];
+    auto made = make_listener_tls(listen, tls_style());
+    if (made) {
+      acceptor->use_tls(std::move(*made));
+    } else {
+      VG_LOG(warn, "htx", "certificate kept path={} reason={}", listen.certificate_pem_path,
+             village::name(made.error().code));
     }
   }
 }
@@ -235,6 +232,8 @@ std::vector<SessionStatus> Tunnel::status() const {
     row.suite = static_cast<int>(facts.suite);
     row.core = state_->core.index();
     row.statistics = link->statistics();
+    for (const auto& stream : link->busiest_streams())
+      row.streams.push_back({stream, now - stream.opened_at});
     row.age = link->age(now);
     row.key_age = link->key_age(now);
     if (!facts.inbound) {

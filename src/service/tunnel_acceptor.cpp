@@ -1,7 +1,6 @@
 #include "service/tunnel_acceptor.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
 #include "service/tunnel_metrics.hpp"
@@ -14,25 +13,6 @@ namespace village::service {
 using tunnel_metrics::Refusal;
 
 namespace {
-
-// One of a number of places shared by all cores; given back when the holder dies.
-class Place {
- public:
-  static std::optional<Place> take(std::atomic<std::uint32_t>& taken, std::uint32_t places) {
-    if (taken.fetch_add(1, std::memory_order_relaxed) < places) return Place{taken};
-    taken.fetch_sub(1, std::memory_order_relaxed);
-    return std::nullopt;
-  }
-  Place(Place&& other) noexcept : taken_{std::exchange(other.taken_, nullptr)} {}
-  Place& operator=(Place&&) = delete;
-  ~Place() {
-    if (taken_ != nullptr) taken_->fetch_sub(1, std::memory_order_relaxed);
-  }
-
- private:
-  explicit Place(std::atomic<std::uint32_t>& taken) : taken_{&taken} {}
-  std::atomic<std::uint32_t>* taken_;
-};
 
 class PendingHandshake {
  public:
@@ -61,21 +41,34 @@ Error refused(Refusal reason, Error error) {
 
 }  // namespace
 
+TunnelAcceptor::TunnelAcceptor(TunnelContext& context, std::shared_ptr<net::Listener> listener,
+                               std::shared_ptr<net::TlsServerContext> tls, TicketAdmit admit)
+    : context_{context}, listener_{std::move(listener)}, tls_{std::move(tls)} {
+  if (admit) reception_ = std::make_unique<TunnelReception>(context_, tls_, std::move(admit));
+}
+
+void TunnelAcceptor::use_tls(std::shared_ptr<net::TlsServerContext> tls) {
+  if (reception_) reception_->use_tls(tls);
+  tls_ = std::move(tls);
+}
+
 boost::asio::awaitable<void> TunnelAcceptor::serve() {
   co_await listener_->serve(context_.core, [this](net::Core&, net::Accepted connection) {
-    return accepted(std::move(connection.stream));
+    return accepted(std::move(connection));
   });
 }
 
-boost::asio::awaitable<void> TunnelAcceptor::accepted(net::StreamPtr socket) {
+boost::asio::awaitable<void> TunnelAcceptor::accepted(net::Accepted connection) {
   const auto options = context_.options;  // a reload may replace them under way
-  auto session = Place::take(context_.counts->inbound_sessions, options->inbound_sessions_max);
-  if (!session || context_.draining) {
+  std::optional<Place> session;
+  // With tickets most who come are strangers; a peer's place is taken when he has shown who he is.
+  if (!reception_) session = Place::take(context_.counts->inbound_sessions, options->inbound_sessions_max);
+  if ((!reception_ && !session) || context_.draining) {
     tunnel_metrics::refuse(context_.draining ? Refusal::draining : Refusal::sessions_full);
     co_return;
   }
   Bytes early;
-  const auto link = co_await enter(std::move(socket), early);
+  const auto link = co_await enter(std::move(connection), early, session);
   if (!link) {
     VG_LOG(debug, "htx", "refuse reason={}", name(link.error().code));
     co_return;
@@ -83,38 +76,74 @@ boost::asio::awaitable<void> TunnelAcceptor::accepted(net::StreamPtr socket) {
   co_await context_.run_link(*link, std::move(early), {});
 }
 
-net::Task<std::shared_ptr<TunnelLink>> TunnelAcceptor::enter(net::StreamPtr socket, Bytes& early) {
+net::Task<std::shared_ptr<TunnelLink>> TunnelAcceptor::enter(net::Accepted connection, Bytes& early,
+                                                             std::optional<Place>& session) {
   const auto options = context_.options;
-  const auto handshake = Place::take(context_.counts->handshakes, options->handshakes_max);
-  if (!handshake) co_return refused(Refusal::handshakes_full, Error{Errc::busy});
+  const auto from = connection.peer ? connection.peer->ip : net::Ip{};
+  const auto share = context_.counts->handshake_shares.take(from, options->decoy.handshakes_share_max);
+  auto handshake = Place::take(context_.counts->handshakes, options->handshakes_max);
+  if (!share || !handshake) co_return refused(Refusal::handshakes_full, Error{Errc::busy});
   const PendingHandshake pending;
   const auto begin = context_.core.clock().now();
-  WayInStep step{};
   ServerWayIn settings{options->identity, tls_,
                        suites_of(*options)};  // named: g++ 12 copies it bitwise otherwise
-  auto entered = co_await enter_as_server(context_.core, std::move(socket), std::move(settings),
+  if (reception_) {
+    auto entered = co_await enter_by_ticket(std::move(connection), handshake, std::move(settings));
+    if (!entered) co_return entered.error();
+    session = Place::take(context_.counts->inbound_sessions, options->inbound_sessions_max);
+    if (!session) co_return refused(Refusal::sessions_full, Error{Errc::busy});
+    co_return make_link(std::move(*entered), begin, early);
+  }
+  WayInStep step{};
+  auto entered = co_await enter_as_server(context_.core, std::move(connection.stream), std::move(settings),
                                           begin + options->handshake_timeout, step);
   if (!entered) {
     const bool by_tls = step == WayInStep::tls && entered.error().code != Errc::timed_out;
     co_return refused(by_tls ? Refusal::tls : tunnel_metrics::refusal_of(entered.error()), entered.error());
   }
+  co_return make_link(std::move(*entered), begin, early);
+}
+
+net::Task<WayIn> TunnelAcceptor::enter_by_ticket(net::Accepted connection, std::optional<Place>& handshake,
+                                                 ServerWayIn settings) {
+  const auto from = connection.peer ? connection.peer->ip : net::Ip{};
+  auto tls = co_await reception_->receive(std::move(connection.stream), from, handshake);
+  if (!tls) {
+    const auto code = tls.error().code;
+    if (code == Errc::denied) co_return tls.error();  // counted as a stranger
+    co_return refused(code == Errc::busy ? Refusal::handshakes_full : Refusal::tls, tls.error());
+  }
+  const auto deadline = net::after(context_.core, context_.options->handshake_timeout);
+  auto done = co_await noise_as_server(context_.core, **tls, tls->get(), std::move(settings), deadline);
+  if (!done) {
+    (void)refused(tunnel_metrics::refusal_of(done.error()), done.error());
+    handshake.reset();
+    const auto code = done.error().code;
+    const bool gone = code == Errc::end_of_stream || code == Errc::reset || code == Errc::truncated;
+    if (!gone) co_await reception_->stay_silent(**tls, from);
+    co_return done.error();
+  }
+  WayIn entered{std::move(*tls), std::move(done->keys), std::move(done->early), done->rtt};
+  co_return entered;
+}
+
+Result<std::shared_ptr<TunnelLink>> TunnelAcceptor::make_link(WayIn entered, Instant begin, Bytes& early) {
   // The allow-list of now, not of when the handshake began.
-  const auto* peer = context_.peer(entered->keys.peer_key);
-  if (peer == nullptr || !peer->allow_inbound)
-    co_return refused(Refusal::not_allowed, Error{Errc::auth_failed});
-  const auto suite = entered->keys.suite;
+  const auto* peer = context_.peer(entered.keys.peer_key);
+  if (peer == nullptr || !peer->allow_inbound) return refused(Refusal::not_allowed, Error{Errc::auth_failed});
+  const auto suite = entered.keys.suite;
   if (std::find(peer->suites.begin(), peer->suites.end(), suite) == peer->suites.end())
-    co_return refused(Refusal::suite_not_allowed, Error{Errc::version});
-  if (context_.draining) co_return refused(Refusal::draining, Error{Errc::busy});
+    return refused(Refusal::suite_not_allowed, Error{Errc::version});
+  if (context_.draining) return refused(Refusal::draining, Error{Errc::busy});
   tunnel_metrics::handshakes_in_ok.add();
   tunnel_metrics::handshake_in_seconds.record_ns(
       static_cast<std::uint64_t>((context_.core.clock().now() - begin).count()));
-  early = std::move(entered->early);
+  early = std::move(entered.early);
   LinkFacts facts{peer->name, peer->key, true, tls_ ? Outer::tls : Outer::none, suite};
   auto session = context_.options->session;
-  session.handshake_rtt = entered->rtt;
-  co_return std::make_shared<TunnelLink>(context_.core, std::move(entered->stream), std::move(entered->keys),
-                                         session, std::move(facts));
+  session.handshake_rtt = entered.rtt;
+  return std::make_shared<TunnelLink>(context_.core, std::move(entered.stream), std::move(entered.keys),
+                                      session, std::move(facts));
 }
 
 }  // namespace village::service

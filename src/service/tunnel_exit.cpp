@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "service/tunnel_metrics.hpp"
+#include "service/tunnel_udp.hpp"
 #include "village/base/log.hpp"
 #include "village/htx/stream_header.hpp"
 #include "village/net/deadline.hpp"
@@ -39,7 +40,8 @@ Refusal refusal_of(Error error, std::optional<std::byte> service) {
 }
 
 // Takes the header off the stream's front and leaves what follows.
-net::Task<Target> read_header(std::shared_ptr<TunnelStream> stream, std::optional<std::byte>& service) {
+net::Task<htx::StreamHeader> read_header(std::shared_ptr<TunnelStream> stream,
+                                         std::optional<std::byte>& service) {
   htx::StreamHeaderParser parser;
   while (!parser.done()) {
     const auto more = co_await stream->wait_readable();
@@ -51,8 +53,9 @@ net::Task<Target> read_header(std::shared_ptr<TunnelStream> stream, std::optiona
     if (!used) co_return used.error();
     stream->skip(*used);
   }
-  if (parser.header().service != htx::Service::tcp) co_return fail(Errc::unsupported);
-  co_return *parser.header().target;
+  const auto asked = parser.header().service;
+  if (asked != htx::Service::tcp && asked != htx::Service::udp) co_return fail(Errc::unsupported);
+  co_return parser.header();
 }
 
 }  // namespace
@@ -62,17 +65,22 @@ boost::asio::awaitable<void> serve_stream(TunnelContext& context, std::shared_pt
   const auto options = context.options;
   auto& core = context.core;
   std::optional<std::byte> service;
-  auto target = co_await net::with_deadline(core, read_header(stream, service),
+  auto header = co_await net::with_deadline(core, read_header(stream, service),
                                             net::after(core, options->handshake_timeout));
-  if (!target) {
-    refuse(*stream, refusal_of(target.error(), service));
+  if (!header) {
+    refuse(*stream, refusal_of(header.error(), service));
     co_return;
   }
   if (!may_exit || !options->exit.enabled) {
     refuse(*stream, {Error{Errc::denied}, htx::Status::not_allowed});
     co_return;
   }
-  auto dialed = co_await context.exit.dial(std::move(*target), net::after(core, options->dial_timeout));
+  if (header->service == htx::Service::udp) {
+    co_await serve_udp(context, stream);
+    co_return;
+  }
+  auto dialed =
+      co_await context.exit.dial(std::move(*header->target), net::after(core, options->dial_timeout));
   if (!dialed) {
     refuse(*stream, {dialed.error(), htx::status_of(dialed.error().code)});
     co_return;

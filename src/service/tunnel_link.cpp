@@ -254,6 +254,12 @@ void TunnelLink::count() {
   tunnel_metrics::data_bytes_in.add(total.data_bytes_in - counted_.data_bytes_in);
   tunnel_metrics::data_bytes_out.add(total.data_bytes_out - counted_.data_bytes_out);
   tunnel_metrics::frames_ignored.add(total.frames_ignored - counted_.frames_ignored);
+  tunnel_metrics::frames_idle.add(total.frames_idle - counted_.frames_idle);
+  tunnel_metrics::streams_refused.add(total.streams_refused - counted_.streams_refused);
+  tunnel_metrics::datagrams_in.add(total.datagrams_in - counted_.datagrams_in);
+  tunnel_metrics::datagrams_out.add(total.datagrams_out - counted_.datagrams_out);
+  tunnel_metrics::drop(tunnel_metrics::DatagramDrop::queue,
+                       total.datagrams_dropped - counted_.datagrams_dropped);
   tunnel_metrics::key_updates_in.add(total.key_updates_in - counted_.key_updates_in);
   tunnel_metrics::key_updates_out.add(total.key_updates_out - counted_.key_updates_out);
   if (total.key_updates_out != counted_.key_updates_out) key_since_ = now();

@@ -78,13 +78,19 @@ class TunnelLink : public std::enable_shared_from_this<TunnelLink> {
   Duration age(Instant now) const { return now - since_; }
   Duration key_age(Instant now) const { return now - key_since_; }
   std::string_view state() const;
+  /// busiest_streams are rows for status. O(streams).
+  std::vector<htx::StreamStatistics> busiest_streams() const;
 
   // --- for TunnelStream
   std::size_t send(LinkStream& stream, ByteView bytes);
   void finish(LinkStream& stream);
   void consumed(LinkStream& stream, std::size_t bytes);
   void abandon(LinkStream& stream, htx::Code code);
-  void reset(LinkStream& stream, htx::Code code);
+  void reset(LinkStream& stream, htx::Code code, std::string_view reason = {});
+  void set_priority(LinkStream& stream, htx::Priority priority);
+  void set_deadline(LinkStream& stream, std::optional<Instant> at);
+  std::optional<htx::StreamStatistics> stream_statistics(const LinkStream& stream) const;
+  Result<void> send_datagram(LinkStream& stream, ByteView head, ByteView data);
   void linger(LinkStream& stream, htx::Code code);
 
  private:
@@ -96,6 +102,7 @@ class TunnelLink : public std::enable_shared_from_this<TunnelLink> {
   boost::asio::awaitable<void> timer_loop();
   void take_input();
   void drain_events();
+  void flush_datagrams();
   void on(const htx::StreamOpened& event);
   void on(const htx::StreamData& event);
   void on(const htx::StreamFinished& event);
@@ -138,6 +145,7 @@ class TunnelLink : public std::enable_shared_from_this<TunnelLink> {
   std::size_t filled_ = 0;
   boost::unordered_flat_map<htx::StreamId, StreamRef> streams_;
   LinkStream* last_found_ = nullptr;
+  StreamRef datagrams_of_;                // whose sink has datagrams that are not flushed
   std::vector<htx::StreamId> farewells_;  // streams that wait for their last bytes to leave
 
   Signal work_;               // the write loop waits here

@@ -5,6 +5,7 @@
 
 #include "service/tunnel_link.hpp"
 #include "village/base/log.hpp"
+#include "village/service/tunnel_limits.hpp"
 
 namespace village::service {
 
@@ -16,6 +17,12 @@ void TunnelLink::drain_events() {
   while (auto event = session_.poll_event()) {
     std::visit([this](const auto& what) { on(what); }, *event);
   }
+  flush_datagrams();  // before the views die
+}
+
+void TunnelLink::flush_datagrams() {
+  const auto stream = std::exchange(datagrams_of_, nullptr);
+  if (stream && stream->datagrams != nullptr) stream->datagrams->flush();
 }
 
 void TunnelLink::on(const htx::StreamOpened& event) {
@@ -58,7 +65,14 @@ void TunnelLink::on(const htx::StreamFinished& event) {
 void TunnelLink::on(const htx::StreamReset& event) {
   auto* stream = find(event.stream);
   if (stream == nullptr) return;
-  tunnel_metrics::streams_reset_in.add();
+  if (event.by_peer) {
+    tunnel_metrics::streams_reset_in.add();
+  } else {
+    tunnel_metrics::streams_reset_out.add();
+  }
+  tunnel_metrics::stream_reset(event.code);
+  VG_LOG(debug, "htx", "stream reset peer={} id={} code={} reason={} by_peer={}", facts_.peer, event.stream,
+         htx::name(event.code), event.reason, event.by_peer);
   stream->error = Error{Errc::reset, static_cast<std::uint32_t>(event.code)};
   stream->readable.notify();
   stream->writable.notify();
@@ -69,7 +83,16 @@ void TunnelLink::on(const htx::StreamReset& event) {
   if (stream->abandoned) forget(*stream);
 }
 
-void TunnelLink::on(const htx::DatagramReceived&) {}
+void TunnelLink::on(const htx::DatagramReceived& event) {
+  auto* stream = find(event.stream);
+  if (stream == nullptr || stream->datagrams == nullptr)
+    return tunnel_metrics::drop(tunnel_metrics::DatagramDrop::no_association);
+  if (datagrams_of_.get() != stream) {
+    flush_datagrams();
+    datagrams_of_ = streams_.find(event.stream)->second;
+  }
+  stream->datagrams->take(event.data);
+}
 
 void TunnelLink::on(const htx::StreamWritable& event) {
   if (auto* stream = find(event.stream)) stream->writable.notify();
@@ -179,9 +202,32 @@ void TunnelLink::give_back(LinkStream& stream) {
   if (unread != 0) consumed(stream, unread);
 }
 
-void TunnelLink::reset(LinkStream& stream, htx::Code code) {
+void TunnelLink::set_priority(LinkStream& stream, htx::Priority priority) {
+  session_.set_priority(stream.id, priority);
+}
+
+void TunnelLink::set_deadline(LinkStream& stream, std::optional<Instant> at) {
+  session_.set_deadline(stream.id, at);
+  rearm();
+}
+
+std::optional<htx::StreamStatistics> TunnelLink::stream_statistics(const LinkStream& stream) const {
+  return session_.stream_statistics(stream.id);
+}
+
+std::vector<htx::StreamStatistics> TunnelLink::busiest_streams() const {
+  return session_.busiest_streams(limits::tunnel_status_streams_max);
+}
+
+Result<void> TunnelLink::send_datagram(LinkStream& stream, ByteView head, ByteView data) {
+  auto queued = session_.send_datagram(stream.id, head, data);
+  if (queued) kick();
+  return queued;
+}
+
+void TunnelLink::reset(LinkStream& stream, htx::Code code, std::string_view reason) {
   if (!stream.error) {
-    session_.reset(stream.id, code);
+    session_.reset(stream.id, code, reason);
     tunnel_metrics::streams_reset_out.add();
     kick();
   }

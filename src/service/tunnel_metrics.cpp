@@ -21,6 +21,10 @@ constexpr auto resets_help = "HTX streams given up, by who gave them up.";
 constexpr auto wire_help = "Bytes of HTX frames on the wire, after handshakes.";
 constexpr auto data_help = "Payload bytes of HTX streams.";
 constexpr auto frames_help = "HTX frames.";
+constexpr auto reset_codes_help = "HTX streams given up, by the code that was told.";
+constexpr auto datagrams_help = "DATAGRAM frames of open streams.";
+constexpr auto datagram_drops_help = "Datagrams of HTX streams that went nowhere, by reason.";
+constexpr auto udp_help = "Payload of peers' UDP associations that this exit carried from and to the world.";
 constexpr auto key_updates_help = "HTX key updates.";
 constexpr auto served_help = "Streams opened by peers, by what became of them.";
 constexpr auto ended_help = "HTX sessions that ended, by reason.";
@@ -48,6 +52,15 @@ Counter data_bytes_out{"villaged_htx_data_bytes_total", data_help, "direction=\"
 Counter frames_in{"villaged_htx_frames_total", frames_help, "direction=\"in\""};
 Counter frames_out{"villaged_htx_frames_total", frames_help, "direction=\"out\""};
 Counter frames_ignored{"villaged_htx_frames_ignored_total", "Frames of unknown types or for closed streams."};
+Counter frames_idle{"villaged_htx_frames_idle_total",
+                    "Frames of peers that carried nothing: PING, credit, padding."};
+Counter streams_refused{"villaged_htx_streams_refused_total",
+                        "Streams of peers beyond a limit of the session."};
+Counter datagrams_in{"villaged_htx_datagrams_total", datagrams_help, "direction=\"in\""};
+Counter datagrams_out{"villaged_htx_datagrams_total", datagrams_help, "direction=\"out\""};
+Gauge udp_associations{"villaged_htx_udp_associations", "UDP associations of peers that leave from here."};
+Counter udp_bytes_in{"villaged_htx_udp_bytes_total", udp_help, "direction=\"in\""};
+Counter udp_bytes_out{"villaged_htx_udp_bytes_total", udp_help, "direction=\"out\""};
 Counter key_updates_in{"villaged_htx_key_updates_total", key_updates_help, "direction=\"in\""};
 Counter key_updates_out{"villaged_htx_key_updates_total", key_updates_help, "direction=\"out\""};
 Counter reconnects{"villaged_htx_reconnects_total", "Dials of a peer after a failed one or a lost session."};
@@ -83,6 +96,36 @@ Counter dial_certificate{"villaged_htx_handshakes_total", handshakes_help,
 Counter dial_auth{"villaged_htx_handshakes_total", handshakes_help,
                   "direction=\"out\",result=\"auth_failed\""};
 Counter dial_other{"villaged_htx_handshakes_total", handshakes_help, "direction=\"out\",result=\"other\""};
+
+Counter reset_cells[] = {
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"ok\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"version_negotiation_failed\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"auth_failed\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"path_invalid\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"replay\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"flow_control_violation\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"old_key_frame\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"malformed_frame\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"internal_error\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"policy_rejected\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"unsupported_feature\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"deadline_missed\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"stalled\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"slow_reader\""},
+    {"villaged_htx_stream_resets_total", reset_codes_help, "code=\"other\""},
+};
+
+Counter drop_cells[] = {
+    {"villaged_htx_datagrams_dropped_total", datagram_drops_help, "reason=\"queue\""},
+    {"villaged_htx_datagrams_dropped_total", datagram_drops_help, "reason=\"no_association\""},
+    {"villaged_htx_datagrams_dropped_total", datagram_drops_help, "reason=\"malformed\""},
+    {"villaged_htx_datagrams_dropped_total", datagram_drops_help, "reason=\"denied\""},
+    {"villaged_htx_datagrams_dropped_total", datagram_drops_help, "reason=\"name\""},
+    {"villaged_htx_datagrams_dropped_total", datagram_drops_help, "reason=\"names_full\""},
+    {"villaged_htx_datagrams_dropped_total", datagram_drops_help, "reason=\"socket\""},
+    {"villaged_htx_datagrams_dropped_total", datagram_drops_help, "reason=\"full\""},
+};
+static_assert(std::size(drop_cells) == static_cast<std::size_t>(DatagramDrop::count));
 
 Counter served_cells[] = {
     {"villaged_htx_streams_served_total", served_help, "result=\"connected\""},
@@ -153,6 +196,21 @@ void dial_failed(Error error) {
     default:
       return dial_other.add();
   }
+}
+
+void stream_reset(htx::Code code) {
+  constexpr auto other = std::size(reset_cells) - 1;
+  const auto number = static_cast<std::size_t>(code);
+  auto place = other;
+  if (number <= static_cast<std::size_t>(htx::Code::unsupported_feature)) place = number;
+  if (code == htx::Code::deadline_missed) place = other - 3;
+  if (code == htx::Code::stalled) place = other - 2;
+  if (code == htx::Code::slow_reader) place = other - 1;
+  reset_cells[place].add();
+}
+
+void drop(DatagramDrop reason, std::uint64_t packets) {
+  drop_cells[static_cast<std::size_t>(reason)].add(packets);
 }
 
 void stream_served(Outcome outcome) { served_cells[static_cast<std::size_t>(outcome)].add(); }

@@ -3,6 +3,7 @@
 // vocabulary.
 #include "village/base/error.hpp"
 #include "village/base/metrics.hpp"
+#include "village/htx/types.hpp"
 
 namespace village::service::tunnel_metrics {
 
@@ -14,7 +15,11 @@ extern metrics::Gauge streams_in, streams_out;  ///< streams that are open
 extern metrics::Counter streams_in_total, streams_out_total;
 extern metrics::Counter streams_reset_in, streams_reset_out;
 extern metrics::Counter wire_bytes_in, wire_bytes_out, data_bytes_in, data_bytes_out;
-extern metrics::Counter frames_in, frames_out, frames_ignored;
+extern metrics::Counter frames_in, frames_out, frames_ignored, frames_idle;
+extern metrics::Counter streams_refused;  ///< by the session, before anybody served them
+extern metrics::Counter datagrams_in, datagrams_out;
+extern metrics::Gauge udp_associations;               ///< of peers, at the exit
+extern metrics::Counter udp_bytes_in, udp_bytes_out;  ///< of those, payload from and to the world
 extern metrics::Counter key_updates_in, key_updates_out;
 extern metrics::Counter reconnects;     ///< dials of a peer after one that failed or a lost session
 extern metrics::Gauge dials_waiting;    ///< streams that wait for a session
@@ -41,6 +46,23 @@ void refuse(Refusal reason);
 Refusal refusal_of(Error error);
 /// dial_failed counts an attempt to reach a peer that failed, by its error.
 void dial_failed(Error error);
+
+/// stream_reset counts a stream that was given up, by the code that was told.
+void stream_reset(htx::Code code);
+
+/// Why a datagram went nowhere.
+enum class DatagramDrop {
+  queue,           ///< the session's bound
+  no_association,  ///< for a stream that carries none
+  malformed,
+  denied,  ///< by the exit's policy
+  name,
+  names_full,
+  socket,
+  full,  ///< of the socket, or of the stream on the way back
+  count
+};
+void drop(DatagramDrop reason, std::uint64_t packets = 1);
 
 /// What became of a stream that a peer opened.
 enum class Outcome {

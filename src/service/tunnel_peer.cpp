@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "service/tunnel_metrics.hpp"
+#include "service/tunnel_udp.hpp"
 #include "village/base/log.hpp"
 #include "village/htx/stream_header.hpp"
 #include "village/net/deadline.hpp"
@@ -33,13 +34,19 @@ class Waiting {
 };
 
 bool same_way(const TunnelPeer& a, const TunnelPeer& b) {
-  return a.address == b.address && a.outer == b.outer && a.pin == b.pin && a.suites == b.suites;
+  return a.address == b.address && a.outer == b.outer && a.pin == b.pin && a.suites == b.suites &&
+         a.ticket == b.ticket && a.upgrade == b.upgrade;
 }
 
 std::string explain(Error error) {
   std::string text{name(error.code)};
   if (error.code == Errc::auth_failed)
     text += ": the peer hung up in the handshake (is its key right, and are we on its list?)";
+  if (error.code == Errc::denied) {
+    text = error.detail == 0 ? "no answer of a villaged"
+                             : "the peer answered " + std::to_string(error.detail) + " like a web server";
+    text += ": it refused the ticket (old invitation, wrong path, clocks apart?), or is no villaged";
+  }
   if (error.code == Errc::bad_certificate)
     text += ": the certificate is not the pinned one, or does not verify";
   return text;
@@ -60,10 +67,26 @@ TunnelPeerDialer::TunnelPeerDialer(TunnelContext& context, TunnelPeer peer)
 // --- dialling
 
 net::Task<net::StreamPtr> TunnelPeerDialer::dial(Target target, Instant deadline) {
+  htx::StreamHeader header{htx::Service::tcp, std::move(target)};
+  auto stream = co_await ask(std::move(header), htx::Priority::interactive, deadline);
+  if (!stream) co_return stream.error();
+  co_return net::StreamPtr{std::move(*stream)};
+}
+
+net::Task<net::DatagramPathPtr> TunnelPeerDialer::associate(net::DatagramPath::Receive receive,
+                                                            Instant deadline) {
+  htx::StreamHeader header{htx::Service::udp, std::nullopt};
+  auto stream = co_await ask(std::move(header), htx::Priority::urgent, deadline);
+  if (!stream) co_return stream.error();
+  co_return std::make_unique<TunnelDatagramPath>(std::move(*stream), std::move(receive));
+}
+
+net::Task<std::unique_ptr<TunnelStream>> TunnelPeerDialer::ask(htx::StreamHeader header,
+                                                               htx::Priority priority, Instant deadline) {
   for (;;) {
     auto link = co_await session(deadline);
     if (!link) co_return link.error();
-    auto stream = co_await dial_over(*link, target, deadline);
+    auto stream = co_await ask_over(*link, header, priority, deadline);
     if (stream) co_return stream;
     // The session died under the stream: no answer came, so nothing was delivered, and the next one may do
     // better.
@@ -73,17 +96,18 @@ net::Task<net::StreamPtr> TunnelPeerDialer::dial(Target target, Instant deadline
   }
 }
 
-net::Task<net::StreamPtr> TunnelPeerDialer::dial_over(std::shared_ptr<TunnelLink> link, Target target,
-                                                      Instant deadline) {
-  auto stream = co_await link->open(htx::Priority::interactive, deadline);
+net::Task<std::unique_ptr<TunnelStream>> TunnelPeerDialer::ask_over(std::shared_ptr<TunnelLink> link,
+                                                                    htx::StreamHeader header,
+                                                                    htx::Priority priority,
+                                                                    Instant deadline) {
+  auto stream = co_await link->open(priority, deadline);
   if (!stream) co_return stream.error();
-  const htx::StreamHeader header{htx::Service::tcp, std::move(target)};
   VG_CO_TRY(written, htx::encode_stream_header(header));
   VG_CO_TRY_VOID((*stream)->say(written));
   (*stream)->expect_status();
   const auto answered = co_await net::with_deadline(context_.core, (*stream)->await_status(), deadline);
   if (!answered) co_return answered.error();
-  co_return net::StreamPtr{std::move(*stream)};
+  co_return std::move(*stream);
 }
 
 net::Task<std::shared_ptr<TunnelLink>> TunnelPeerDialer::session(Instant deadline) {
@@ -134,8 +158,9 @@ net::Task<void> TunnelPeerDialer::connect_once() {
     context_.tls_client = std::move(*made);
   }
   const auto begin = now();
-  auto entered = co_await enter_as_client(context_.core, context_.to_peers, context_.tls_client,
-                                          options->identity, peer, begin + options->dial_timeout);
+  auto entered =
+      co_await enter_as_client(context_.core, context_.to_peers, context_.tls_client, options->identity, peer,
+                               begin + options->dial_timeout, ClientPass{options->tickets.policy});
   if (!entered) co_return entered.error();
   if (removed_ || peer.key != peer_.key || !same_way(peer, peer_)) co_return fail(Errc::cancelled);
   tunnel_metrics::handshakes_out_ok.add();

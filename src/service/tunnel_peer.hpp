@@ -27,6 +27,9 @@ class TunnelPeerDialer final : public net::Dialer {
   /// removed), unsupported.
   net::Task<net::StreamPtr> dial(Target target, Instant deadline) override;
 
+  /// associate opens a stream for datagrams through the peer. Errors: as dial.
+  net::Task<net::DatagramPathPtr> associate(net::DatagramPath::Receive receive, Instant deadline) override;
+
   /// update takes a changed configuration; the session ends at once if the peer's key changed, else when its
   /// last stream does, and only if it would be made differently now.
   void update(const TunnelPeer& peer);
@@ -41,7 +44,13 @@ class TunnelPeerDialer final : public net::Dialer {
 
  private:
   net::Task<std::shared_ptr<TunnelLink>> session(Instant deadline);
-  net::Task<net::StreamPtr> dial_over(std::shared_ptr<TunnelLink> link, Target target, Instant deadline);
+  /// ask opens a stream and waits for the peer's answer to `header`, on one session after the other if they
+  /// die.
+  net::Task<std::unique_ptr<TunnelStream>> ask(htx::StreamHeader header, htx::Priority priority,
+                                               Instant deadline);
+  net::Task<std::unique_ptr<TunnelStream>> ask_over(std::shared_ptr<TunnelLink> link,
+                                                    htx::StreamHeader header, htx::Priority priority,
+                                                    Instant deadline);
   boost::asio::awaitable<void> connect_loop();
   net::Task<void> connect_once();
   boost::asio::awaitable<void> run(std::shared_ptr<TunnelLink> link, Bytes early);

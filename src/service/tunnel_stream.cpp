@@ -112,19 +112,39 @@ net::Task<void> TunnelStream::finish(std::shared_ptr<LinkStream> state) {
 void TunnelStream::close() noexcept {
   if (state_->abandoned) return;
   state_->abandoned = true;
+  state_->datagrams = nullptr;
   if (state_->link != nullptr) state_->link->abandon(*state_, htx::Code::ok);
   state_->queue.clear();
   state_->readable.notify();
   state_->writable.notify();
 }
 
-void TunnelStream::reset(htx::Code code) {
+void TunnelStream::reset(htx::Code code, std::string_view reason) {
   if (state_->abandoned) return;
   state_->abandoned = true;
-  if (state_->link != nullptr) state_->link->reset(*state_, code);
+  state_->datagrams = nullptr;
+  if (state_->link != nullptr) state_->link->reset(*state_, code, reason);
   state_->queue.clear();
   state_->readable.notify();
   state_->writable.notify();
+}
+
+void TunnelStream::set_priority(htx::Priority priority) {
+  if (state_->link != nullptr) state_->link->set_priority(*state_, priority);
+}
+
+void TunnelStream::set_deadline(std::optional<Instant> at) {
+  if (state_->link != nullptr) state_->link->set_deadline(*state_, at);
+}
+
+std::optional<htx::StreamStatistics> TunnelStream::statistics() const {
+  if (state_->link == nullptr) return std::nullopt;
+  return state_->link->stream_statistics(*state_);
+}
+
+Result<void> TunnelStream::send_datagram(ByteView head, ByteView data) {
+  if (state_->link == nullptr || state_->error || state_->abandoned) return fail(Errc::closed);
+  return state_->link->send_datagram(*state_, head, data);
 }
 
 void TunnelStream::skip(std::size_t bytes) {

@@ -8,6 +8,7 @@
 
 #include "service/receive_queue.hpp"
 #include "service/signal.hpp"
+#include "village/htx/session.hpp"
 #include "village/htx/stream_header.hpp"
 #include "village/htx/types.hpp"
 #include "village/net/stream.hpp"
@@ -16,6 +17,17 @@ namespace village::service {
 
 class TunnelLink;
 
+/// DatagramSink takes the datagrams of a stream; a view dies with the call. flush() comes when no more of a
+/// batch follow. Neither may end the stream.
+class DatagramSink {
+ public:
+  virtual void take(ByteView datagram) = 0;
+  virtual void flush() {}
+
+ protected:
+  ~DatagramSink() = default;
+};
+
 /// LinkStream is the state of one stream. `link` is null as soon as the session is over; then `error` says
 /// why.
 struct LinkStream {
@@ -23,6 +35,7 @@ struct LinkStream {
   TunnelLink* link;
   htx::StreamId id;
   ReceiveQueue queue;                 ///< arrived, not yet read
+  DatagramSink* datagrams = nullptr;  ///< nobody: they are dropped
   ByteSpan direct;                    ///< the buffer of a reader that waits: data goes straight into it
   std::size_t direct_bytes = 0;       ///< how much of it is filled
   bool finished_in = false;           ///< the peer's FIN arrived
@@ -63,8 +76,20 @@ class TunnelStream final : public net::Stream {
   /// refuse says `status`, ends our side and gives the stream up with `code` when that was sent. The stream
   /// is closed.
   void refuse(htx::Status status, htx::Code code);
-  /// reset gives the stream up at once with `code`.
-  void reset(htx::Code code);
+  /// reset gives the stream up at once; the peer is told `code` and `reason` (text it may see).
+  void reset(htx::Code code, std::string_view reason = {});
+
+  // --- beside the bytes; nothing happens once the stream or its session is over
+  /// set_priority counts from the next frame on.
+  void set_priority(htx::Priority priority);
+  /// set_deadline: what was written and has not left this node then resets the stream; nullopt takes it back.
+  void set_deadline(std::optional<Instant> at);
+  /// statistics of the stream, while it is open.
+  std::optional<htx::StreamStatistics> statistics() const;
+  /// send_datagram sends head|data beside the stream. Errors: busy (dropped), limit_exceeded, closed.
+  Result<void> send_datagram(ByteView head, ByteView data);
+  /// set_datagram_sink says who takes the stream's datagrams; it outlives the stream or is taken back.
+  void set_datagram_sink(DatagramSink* sink) { state_->datagrams = sink; }
 
  private:
   // Static, with shared state by value: an operation may outlive the TunnelStream that started it.

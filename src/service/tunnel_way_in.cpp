@@ -52,9 +52,43 @@ net::Task<Bytes> exchange(net::Core& core, net::Stream& stream, htx::Handshake& 
   co_return to_bytes(ByteView{in}.first(filled));
 }
 
-// Place of the access ticket: with outer tls the WebSocket upgrade that carries it will run here, between TLS
-// and Noise (decisions/htx, way in). Until then TLS is followed by Noise directly.
-net::Task<void> pass_ticket(net::TlsStream&) { co_return ok(); }
+/// The Host of a browser's request: the port only if it is not the scheme's.
+std::string authority_of(const Target& address) {
+  constexpr std::uint16_t https = 443;
+  auto host = to_text(address.host);
+  if (std::holds_alternative<Ipv6Address>(address.host) && !host.starts_with('[')) host = "[" + host + "]";
+  return address.port == https ? host : host + ":" + std::to_string(address.port);
+}
+
+/// upgrade_head makes a fresh ticket and the request around it.
+Result<std::string> upgrade_head(net::Core& core, const TunnelPeer& peer, const ClientPass& pass,
+                                 const proxy::UpgradeKey& key) {
+  VG_TRY(ticket, htx::make_ticket(*peer.ticket, core.clock().wall(), core.random(), pass.policy.padding));
+  proxy::UpgradeRequest request{authority_of(*peer.address), peer.upgrade, {}, ticket};
+  request.carrier = pass.policy.draw(core.random()) == htx::TicketCarrier::query
+                        ? proxy::TicketCarrier::query
+                        : proxy::TicketCarrier::cookie;
+  return proxy::write_upgrade_request(pass.profile, request, key);
+}
+
+/// pass_ticket asks for the way in and reads the answer; nothing may follow it, for the client speaks first.
+net::Task<void> pass_ticket(net::Core& core, net::TlsStream& tls, const TunnelPeer& peer,
+                            const ClientPass& pass) {
+  proxy::UpgradeKey key;
+  core.random().fill(key);
+  VG_CO_TRY(head, upgrade_head(core, peer, pass, key));
+  VG_CO_TRY_VOID(co_await tls.write_all(as_bytes(head)));
+  proxy::UpgradeAnswer answer{key};
+  ByteArray<2'048> in;
+  while (!answer.complete()) {
+    VG_CO_TRY(size, co_await tls.read_some(in));
+    if (size == 0) co_return fail(Errc::denied);
+    const auto taken = answer.on_bytes(ByteView{in}.first(size));
+    if (!taken) co_return fail(Errc::denied, taken.error().code == Errc::refused ? taken.error().detail : 0);
+    if (*taken != size) co_return fail(Errc::denied);
+  }
+  co_return ok();
+}
 
 bool is_spoken(htx::Suite suite) {
   const auto* info = htx::suite_info(suite);
@@ -100,32 +134,41 @@ Result<htx::Suite> choose_suite(const std::vector<htx::Suite>& offered, bool aes
 
 net::Task<WayIn> enter_as_server(net::Core& core, net::StreamPtr socket, ServerWayIn settings,
                                  Instant deadline, WayInStep& step) {
-  htx::ExporterKey exporter{};
+  const net::TlsStream* secured = nullptr;
   if (settings.tls) {
     step = WayInStep::tls;
     auto tls = co_await net::TlsStream::accept(core, std::move(socket), settings.tls, deadline);
     if (!tls) co_return tls.error();
-    step = WayInStep::ticket;
-    const auto passed = co_await net::with_deadline(core, pass_ticket(**tls), deadline);
-    if (!passed) co_return passed.error();
-    VG_CO_TRY(key, exporter_key(**tls));
-    exporter = key;
+    secured = tls->get();
     socket = std::move(*tls);
   }
   step = WayInStep::noise;
+  auto done = co_await noise_as_server(core, *socket, secured, std::move(settings), deadline);
+  if (!done) co_return done.error();
+  WayIn entered{std::move(socket), std::move(done->keys), std::move(done->early), done->rtt};
+  co_return entered;
+}
+
+net::Task<ServerNoise> noise_as_server(net::Core& core, net::Stream& stream, const net::TlsStream* tls,
+                                       ServerWayIn settings, Instant deadline) {
+  htx::ExporterKey exporter{};
+  if (tls != nullptr) {
+    VG_CO_TRY(key, exporter_key(*tls));
+    exporter = key;
+  }
   auto handshake =
       htx::Handshake::responder(*settings.identity, std::move(settings.suites), exporter, {}, core.random());
   Duration rtt{0};
-  auto early = co_await net::with_deadline(core, exchange(core, *socket, handshake, rtt), deadline);
+  auto early = co_await net::with_deadline(core, exchange(core, stream, handshake, rtt), deadline);
   if (!early) co_return early.error();
-  WayIn entered{std::move(socket), handshake.finish(), std::move(*early), rtt};
-  co_return entered;
+  ServerNoise done{handshake.finish(), std::move(*early), rtt};
+  co_return done;
 }
 
 net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer,
                                  std::shared_ptr<net::TlsClientContext> tls,
                                  std::shared_ptr<const crypto::Ed25519KeyPair> identity, TunnelPeer peer,
-                                 Instant deadline) {
+                                 Instant deadline, ClientPass pass) {
   auto dialed = co_await dialer.dial(*peer.address, deadline);
   if (!dialed) co_return dialed.error();
   net::StreamPtr stream = std::move(*dialed);
@@ -139,8 +182,11 @@ net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer,
     auto secured = co_await net::TlsStream::connect(core, std::move(stream), std::move(tls),
                                                     std::move(server), deadline);
     if (!secured) co_return secured.error();
-    const auto passed = co_await net::with_deadline(core, pass_ticket(**secured), deadline);
-    if (!passed) co_return passed.error();
+    if (peer.ticket) {
+      const auto passed =
+          co_await net::with_deadline(core, pass_ticket(core, **secured, peer, pass), deadline);
+      if (!passed) co_return passed.error();
+    }
     VG_CO_TRY(key, exporter_key(**secured));
     exporter = key;
     stream = std::move(*secured);

@@ -214,15 +214,10 @@ GatewayRoute udp_to(std::string outbound) {
   return route;
 }
 
-TEST(GatewayUdp, TunnelsTakeNoUdpYet) {
-  GatewayWorld world{by_default("far")};
-  EXPECT_EQ(Association{world}.reply, 7);
+TEST(GatewayUdp, RoutesDecideWhetherThereIsAny) {
   auto routed = default_options();
-  routed.routes = {udp_to("far")};
-  world.reload(routed);
-  EXPECT_EQ(Association{world}.reply, 7);
   routed.routes = {udp_to("block")};
-  world.reload(routed);
+  GatewayWorld world{routed};
   EXPECT_EQ(Association{world}.reply, 2);
   routed.routes.clear();
   routed.inbounds[0].udp = false;
@@ -233,18 +228,49 @@ TEST(GatewayUdp, TunnelsTakeNoUdpYet) {
 
 TEST(GatewayUdp, EachDatagramTakesItsRoute) {
   auto options = by_default("far");
-  auto route = udp_to("direct");
-  route.ranges = {{hex("7f000000"), 8}};
-  options.routes = {route};
+  auto direct = udp_to("direct"), block = udp_to("block");
+  direct.ranges = {{hex("7f000000"), 8}};
+  block.ports = {{25, 25}};
+  options.routes = {block, direct};
   GatewayWorld world{options};
+  world.tunnel(Target{Ipv4Address{}, 9});
   Association association{world};
-  ASSERT_EQ(association.reply, 0);  // something may leave directly
+  ASSERT_EQ(association.reply, 0);
   UdpPeer server{net::loopback_v4()};
   const auto before = dropped("outbound");
-  association.send(*net::parse_endpoint("192.0.2.1:9"), "would have to go by the tunnel");
+  association.send(*net::parse_endpoint("192.0.2.1:25"), "blocked");
+  association.send(*net::parse_endpoint("192.0.2.1:9"), "by the tunnel");
+  EXPECT_EQ(association.receive(), "192.0.2.1:9 far by the tunnel");
   association.send(server.local(), "direct");
   EXPECT_EQ(text_of(server.receive()), "direct");
+  const Target named{*DomainName::parse("far.example"), 53};
+  association.socket.send(datagram(named, "named"), association.relay);
+  EXPECT_EQ(association.receive(), "far.example:53 far named");
   EXPECT_EQ(dropped("outbound"), before + 1);
+}
+
+TEST(GatewayUdp, WhatATunnelDoesNotTakeIsDropped) {
+  GatewayWorld world{by_default("far")};
+  world.tunnel(Target{Ipv4Address{}, 9});
+  Association association{world};
+  const auto before = dropped("tunnel");
+  association.send(*net::parse_endpoint("192.0.2.1:9"), "opens it");
+  EXPECT_EQ(association.receive(), "192.0.2.1:9 far opens it");
+  association.send(*net::parse_endpoint("192.0.2.1:9"), std::string(10'000, 'x'));
+  EXPECT_TRUE(world.settle([&](const auto&) { return dropped("tunnel") == before + 1; }));
+  world.reload(by_default("gone"));
+  Association nobody{world};
+  nobody.send(*net::parse_endpoint("192.0.2.1:9"), "no such peer");
+  EXPECT_TRUE(world.settle([&](const auto&) { return dropped("tunnel") == before + 2; }));
+}
+
+TEST(GatewayUdp, DatagramsThatWaitForATunnelAreBounded) {
+  GatewayWorld world{by_default("far")};
+  world.silent_tunnel();
+  Association association{world};
+  const auto before = dropped("tunnel_full");
+  for (int i = 0; i < 40; ++i) association.send(*net::parse_endpoint("192.0.2.1:9"), "x");
+  EXPECT_TRUE(world.settle([&](const auto&) { return dropped("tunnel_full") == before + 8; }));
 }
 
 TEST(GatewayUdp, AssociationsAreLimited) {

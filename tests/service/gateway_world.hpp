@@ -9,6 +9,7 @@
 #include "blocking_client.hpp"
 #include "village/base/metrics.hpp"
 #include "village/net/deadline.hpp"
+#include "village/net/event.hpp"
 #include "village/net/listener.hpp"
 #include "village/net/nursery.hpp"
 #include "village/net/runtime.hpp"
@@ -33,9 +34,31 @@ class FakePeer : public net::Dialer {
     auto stream = co_await tcp_.dial(*instead_, deadline);
     co_return stream;
   }
+  /// associate gives a path whose far end sends everything back, with "far " in front.
+  net::Task<net::DatagramPathPtr> associate(net::DatagramPath::Receive receive, Instant deadline) override {
+    if (!instead_) {
+      VG_CO_TRY_VOID(co_await net::sleep_until(core_, deadline));
+      co_return fail(Errc::timed_out);
+    }
+    co_return std::make_unique<FakePath>(core_, std::move(receive));
+  }
   std::string asked;
 
  private:
+  class FakePath final : public net::DatagramPath {
+   public:
+    FakePath(net::Core& core, Receive receive) : receive_{std::move(receive)}, over_{core} {}
+    Result<void> send(const Target& target, ByteView data) override {
+      if (data.size() > 9'000) return fail(Errc::limit_exceeded);
+      receive_(target, as_bytes("far " + std::string{as_text(data)}));
+      return ok();
+    }
+    net::Task<void> wait_end() override { return over_.wait_until(Instant::max()); }
+
+   private:
+    Receive receive_;
+    net::Event over_;
+  };
   net::Core& core_;
   net::TcpDialer tcp_;
   std::optional<Target> instead_;

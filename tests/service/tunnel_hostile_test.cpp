@@ -309,7 +309,7 @@ void expect_trickler_cut(Outer outer, Bytes first) {
 }
 
 TEST(TunnelWayIn, CutsAPeerThatTricklesNoise) {
-  Bytes first{std::byte{'H'}, std::byte{'T'}, std::byte{'X'}, std::byte{4}, std::byte{0}, std::byte{48}};
+  Bytes first{std::byte{'H'}, std::byte{'T'}, std::byte{'X'}, std::byte{5}, std::byte{0x04}, std::byte{0xE0}};
   first.resize(54, std::byte{1});  // complete only long after the time is up
   expect_trickler_cut(Outer::none, first);
 }

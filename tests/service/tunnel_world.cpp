@@ -123,13 +123,23 @@ void TunnelWorld::listens(Node& node, Outer outer) {
   node.options->listen.push_back(listen);
 }
 
+void TunnelWorld::asks_for_tickets(Node& node, Node& peer) {
+  auto keys = std::make_shared<htx::TicketKeys>();
+  keys->secrets.push_back(htx::TicketSecret::generate(random_));
+  for (auto& entry : peer.options->peers) {
+    if (entry.name == node.name) entry.ticket = keys->secrets.front().open;
+  }
+  static const net::SystemClock clock;
+  node.desk = std::make_shared<service::TicketDesk>(node.options->tickets, keys, clock);
+}
+
 void TunnelWorld::start(Node& node) {
   auto& core = runtime_->core(node.core);
   net::TcpDialerOptions dialing;
   dialing.allow = service::make_exit_policy(node.options->exit);
   node.exit = std::make_unique<net::TcpDialer>(core, dialing);
   run(node.core, [&](net::Core& on) -> asio_void {
-    node.tunnel = std::make_unique<service::Tunnel>(on, node.options, *node.exit);
+    node.tunnel = std::make_unique<service::Tunnel>(on, node.options, *node.exit, nullptr, node.desk);
     if (node.listener) {
       const auto served = node.tunnel->serve(node.listener, 0);
       EXPECT_TRUE(served);

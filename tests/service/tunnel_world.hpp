@@ -32,6 +32,7 @@ struct Node {
   std::shared_ptr<service::TunnelOptions> options;
   std::unique_ptr<net::TcpDialer> exit;
   std::unique_ptr<service::Tunnel> tunnel;
+  std::shared_ptr<service::TicketDesk> desk;  ///< set by asks_for_tickets()
   std::shared_ptr<net::Listener> listener;
   Target address{Ipv4Address{}, 0};  ///< where it listens, once started
   crypto::SpkiPin pin{};             ///< of its certificate, outer tls
@@ -58,6 +59,8 @@ class TunnelWorld {
   Node& node(std::string name, std::size_t core);
   /// listens makes `node` listen with that outer (a certificate is made for tls).
   void listens(Node& node, service::Outer outer);
+  /// asks_for_tickets makes `node` want tickets, and `peer`, which knows it already, able to make them.
+  void asks_for_tickets(Node& node, Node& peer);
   /// start makes the tunnel and serves.
   void start(Node& node);
   /// knows adds `peer` to `node`'s peers: dialled if it listens (at `via` if given), accepted if

@@ -29,6 +29,8 @@ class SocketStream : public Stream {
   Task<void> write_gather(std::span<const ByteView> parts);
   /// try_read reads what is there: 0 = FIN, `busy` = nothing yet.
   Result<std::size_t> try_read(ByteSpan out);
+  /// try_peek copies what is there and leaves it: 0 = FIN, `busy` = nothing yet.
+  Result<std::size_t> try_peek(ByteSpan out);
   /// try_write writes what the kernel takes at once; `busy` = nothing.
   Result<std::size_t> try_write(ByteView in);
   /// reset closes with RST instead of FIN (TCP).

@@ -7,12 +7,18 @@
 
 #include "village/base/bytes.hpp"
 #include "village/crypto/certificate.hpp"
+#include "village/crypto/secret.hpp"
 #include "village/net/core.hpp"
 #include "village/net/stream.hpp"
 
 namespace village::net {
 
-enum class TlsVersion : std::uint16_t { v1_2 = 0x0303, v1_3 = 0x0304 };
+enum class TlsVersion : std::uint16_t { v1_0 = 0x0301, v1_1 = 0x0302, v1_2 = 0x0303, v1_3 = 0x0304 };
+
+/// TlsServerStyle says how a server's side looks to whoever probes it. `web` is Debian's nginx, setting for
+/// setting: it owns to every server name, gives sessions out for resumption, keeps the server's order of
+/// ciphers and the library's answer to renegotiation.
+enum class TlsServerStyle : std::uint8_t { own, web };
 
 struct TlsServerOptions {
   std::string certificate_pem;  ///< leaf first, then the chain
@@ -20,6 +26,9 @@ struct TlsServerOptions {
   std::vector<std::string>
       alpn;  ///< in order of preference; empty = ALPN is ignored. No overlap: the hello is refused
   TlsVersion version_min = TlsVersion::v1_3;
+  TlsServerStyle style = TlsServerStyle::own;
+  /// Keys of session tickets, so that any of several contexts takes what another gave out; null = random.
+  std::shared_ptr<const crypto::Secret<80>> resumption;
 };
 
 /// TlsServerContext holds certificate, key and settings. Any thread.
@@ -87,6 +96,14 @@ class TlsStream final : public Stream {
   void close() noexcept override;
   Task<void> wait_readable() override;
   std::optional<Target> local() const override;
+
+  /// finish_silently ends our side with a FIN alone, as a server that has lost patience does.
+  Task<void> finish_silently();
+  /// reset gives the stream up with RST (if it runs over TCP).
+  void reset() noexcept;
+  /// use_whole_records makes records of 16 KiB from the start, as web servers do; else they begin small after
+  /// idle times.
+  void use_whole_records(bool whole);
 
   /// exporter fills `out` with keying material (RFC 8446 7.5, RFC 5705); both ends get the same for the same
   /// label and context.

@@ -8,8 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "village/crypto/secret.hpp"
 #include "village/net/core.hpp"
 #include "village/net/dialer.hpp"
+#include "village/service/connection_places.hpp"
 #include "village/service/ticket_desk.hpp"
 #include "village/service/tunnel_options.hpp"
 
@@ -18,6 +20,12 @@ class Listener;
 }
 
 namespace village::service {
+
+/// StreamStatus is one stream of a session.
+struct StreamStatus {
+  htx::StreamStatistics counts;
+  Duration age{0};
+};
 
 /// SessionStatus is one row of `villaged status`.
 struct SessionStatus {
@@ -30,6 +38,7 @@ struct SessionStatus {
   int suite = 0;
   std::size_t core = 0;
   htx::Statistics statistics;
+  std::vector<StreamStatus> streams;  ///< the busiest, at most tunnel_status_streams_max
   Duration age{0};
   Duration key_age{0};
   std::string last_error;  ///< "" = none
@@ -40,6 +49,16 @@ struct SessionStatus {
 struct TunnelCounts {
   std::atomic<std::uint32_t> inbound_sessions{0};  ///< accepted connections, from accept to the end
   std::atomic<std::uint32_t> handshakes{0};        ///< those whose handshake is not finished
+  std::atomic<std::uint32_t> udp_associations{0};  ///< of peers, at the exit
+  std::atomic<std::uint32_t> strangers{0};         ///< connections that the decoy serves
+  AddressShares handshake_shares, stranger_shares;
+
+  /// resumption is the keys of TLS session tickets: strangers may resume on any core.
+  std::shared_ptr<const crypto::Secret<80>> resumption() const { return resumption_; }
+
+ private:
+  static std::shared_ptr<const crypto::Secret<80>> fresh();
+  std::shared_ptr<const crypto::Secret<80>> resumption_ = fresh();
 };
 
 /// Tunnel lives on one core: every call on that core's thread. Before it dies drain() must have ended (unless

@@ -25,6 +25,21 @@ inline constexpr Duration tunnel_half_closed_max =
     std::chrono::seconds{60};  ///< exit: one direction done, other idle
 inline constexpr Duration tunnel_stream_idle_max =
     std::chrono::minutes{30};  ///< exit: nothing in either direction
+inline constexpr Duration tunnel_udp_idle_max =
+    std::chrono::minutes{5};  ///< exit: an association without datagrams (RFC 4787 REQ-5)
+
+/// Streams of a session that status shows, the busiest.
+inline constexpr std::size_t tunnel_status_streams_max = 8;
+
+// The decoy: strangers' bytes on their way, and the files of a directory decoy.
+inline constexpr std::size_t decoy_buffer_bytes = 16'384;  ///< in each direction, while bytes move
+inline constexpr Duration decoy_half_closed_max =
+    std::chrono::seconds{60};  ///< after the origin's FIN: what the kernel gives an orphan
+
+inline constexpr std::size_t decoy_site_files_max = 1'000;
+inline constexpr std::size_t decoy_site_bytes_max = 16 * 1'024 * 1'024;
+inline constexpr Duration decoy_site_patience = std::chrono::seconds{60};  ///< for a head, and for an answer
+inline constexpr Duration decoy_site_linger = std::chrono::seconds{5};     ///< after our FIN
 
 static_assert(tunnel_io_buffer_bytes >= 65'535 * 2);  // a rest of one frame and room for another
 

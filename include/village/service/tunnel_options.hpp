@@ -14,6 +14,8 @@
 #include "village/crypto/ed25519.hpp"
 #include "village/htx/access_ticket.hpp"
 #include "village/htx/session.hpp"
+#include "village/proxy/upgrade.hpp"
+#include "village/service/decoy_options.hpp"
 #include "village/service/ticket_options.hpp"
 #include "village/wire/node_id.hpp"
 
@@ -39,14 +41,16 @@ struct TunnelPeer {
       pin;  ///< outer tls: SHA-256 of the server's SPKI; none = verify by host name
   std::vector<htx::Suite> suites{htx::Suite::xkhfs_aesgcm_sha256, htx::Suite::xkhfs_chacha_sha256};
   std::optional<htx::TicketPublic>
-      ticket;                  ///< outer tls: makes the tickets that let us in; none = shows none
-  bool allow_inbound = false;  ///< on the allow-list of our listeners
+      ticket;                   ///< outer tls: makes the tickets that let us in; none = shows none
+  proxy::UpgradePlace upgrade;  ///< outer tls: the path and cookie by which it knows a way in
+  bool allow_inbound = false;   ///< on the allow-list of our listeners
 };
 
 /// ExitOptions say which targets streams of peers may reach from here.
 struct ExitOptions {
-  bool enabled = false;        ///< role exit
-  bool allow_private = false;  ///< loopback, link-local and private addresses
+  bool enabled = false;                        ///< role exit
+  bool allow_private = false;                  ///< loopback, link-local and private addresses
+  std::uint32_t udp_associations_max = 1'024;  ///< of peers, over all cores; 0 = no UDP
 };
 
 struct TunnelOptions {
@@ -56,6 +60,8 @@ struct TunnelOptions {
   bool require_pq = false;  ///< no session by a suite without ML-KEM, whatever a peer's entry lists
   ExitOptions exit;
   TicketOptions tickets;
+  proxy::UpgradePlace upgrade;                  ///< outer tls: how peers ask for a way in
+  DecoyOptions decoy;                           ///< outer tls: what strangers see
   htx::Settings session;                        ///< chunk, windows, ping, key update
   std::uint32_t inbound_sessions_max = 10'000;  ///< over all cores
   std::uint32_t handshakes_max = 1'000;         ///< unfinished handshakes over all cores
