@@ -17,6 +17,7 @@ void run_many_streams(const Options& options, Report& report);
 void run_wan(const Options& options, Report& report);
 void run_multi_stream(const Options& options, Report& report);
 void run_rtt(const Options& options, Report& report);
+void run_handshakes(const Options& options, Report& report);
 void run_frame_ops(const Options& options, Report& report);
 void run_memory(const Options& options, Report& report);
 void run_alloc(const Options& options, Report& report);

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
     if (options.wants_part("wan")) run_wan(options, report);
   }
   if (options.wants("htx.rtt")) run_rtt(options, report);
+  if (options.wants("htx.rtt")) run_handshakes(options, report);
   if (options.wants("htx.frame_ops")) run_frame_ops(options, report);
   if (options.wants("htx.memory")) run_memory(options, report);
   if (options.wants("htx.alloc")) run_alloc(options, report);

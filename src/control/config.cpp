@@ -20,6 +20,7 @@ ConfigOutcome read_config(std::string_view text, const std::string& name, Depth 
     check_references(config, *document, problems);
     const bool readable = !problems.any();
     complete(config);
+    if (readable) load_shape(config, *document, depth == Depth::machine, problems);
     if (readable && depth == Depth::machine) {
       check_files(config, *document, problems);
       rlimit descriptors{};

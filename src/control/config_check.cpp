@@ -7,6 +7,7 @@
 #include "control/files.hpp"
 #include "control/scalar_shapes.hpp"
 #include "control/text_forms.hpp"
+#include "control/traffic_shape.hpp"
 #include "village/htx/suite.hpp"
 #include "village/net/limits.hpp"
 
@@ -306,6 +307,8 @@ void complete(Config& config) {
   config.control.socket_path = config.control.socket_path.empty()
                                    ? resolve(config.node.state_dir, "control.sock")
                                    : resolve(folder, config.control.socket_path);
+  if (config.htx.shape != no_shape && !is_built_in_shape(config.htx.shape))
+    config.htx.shape = resolve(folder, config.htx.shape);
   for (auto& listen : config.htx.listen) {
     listen.certificate_pem_path = resolve(folder, listen.certificate_pem_path);
     listen.key_pem_path = resolve(folder, listen.key_pem_path);

@@ -26,4 +26,7 @@ std::uint64_t descriptors_needed(const Config& config);
 /// when those that were set do not fit.
 void fit_descriptors(Config& config, const Document& document, rlim_t allowed, Problems& problems);
 
+/// load_shape makes htx.session.shape of htx.shape. Files are read only when `files`.
+void load_shape(Config& config, const Document& document, bool files, Problems& problems);
+
 }  // namespace village::control

@@ -6,6 +6,7 @@
 #include "control/config_check.hpp"
 #include "control/files.hpp"
 #include "control/identity.hpp"
+#include "control/traffic_shape.hpp"
 #include "village/crypto/certificate.hpp"
 
 namespace village::control {
@@ -62,6 +63,17 @@ bool holds_secrets(const Config& config) {
 }
 
 }  // namespace
+
+void load_shape(Config& config, const Document& document, bool files, Problems& problems) {
+  const auto& name = config.htx.shape;
+  config.htx.session.shape.reset();
+  if (name == no_shape || (!files && !is_built_in_shape(name))) return;
+  const auto outcome = load_traffic_shape(name);
+  config.htx.session.shape = outcome.shape;
+  for (const auto& error : outcome.errors) {
+    problems.error(document.closest("/htx/shape").begin, "/htx/shape", error.text());
+  }
+}
 
 void check_files(Config& config, const Document& document, Problems& problems) {
   std::string problem;

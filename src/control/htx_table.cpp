@@ -101,7 +101,7 @@ Shape<service::DecoyOptions> decoy_section() {
             &DecoyOptions::tls_timeout, duration(1s, 10min)),
       field({.name = "silent_timeout",
              .reload = live,
-             .doc = "Time until a WebSocket that nothing valid follows is closed"},
+             .doc = "Time until a WebSocket that nothing valid follows is closed, where no shape says"},
             &DecoyOptions::silent_timeout, duration(1s, 1h)),
       field({.name = "connection_timeout",
              .reload = live,
@@ -191,10 +191,12 @@ Shape<htx::Settings> session_section() {
             &Settings::connection_window_max, size<std::uint32_t>(64 * kib, gib)),
       field({.name = "send_buffer", .reload = later, .doc = "Unsent bytes one stream may hold"},
             &Settings::send_buffer_bytes, size<std::size_t>(16 * kib, 64 * mib)),
-      field({.name = "ping_interval",
-             .reload = later,
-             .doc = "Silence after which the peer is asked whether it lives; 0 = never"},
-            &Settings::ping_interval, duration(0s, 1h)),
+      field(
+          {.name = "ping_interval",
+           .reload = later,
+           .doc =
+               "Silence after which the peer is asked whether it lives, where no shape says when; 0 = never"},
+          &Settings::ping_interval, duration(0s, 1h)),
       field({.name = "ping_timeout",
              .reload = later,
              .doc = "A session whose peer does not answer for so long ends"},
@@ -213,6 +215,10 @@ Shape<htx::Settings> session_section() {
             &Settings::key_update_frames, whole<std::uint64_t>(4'096, 1 << 24)),
       field({.name = "key_update_interval", .reload = later, .doc = "Time after which the key changes"},
             &Settings::key_update_interval, duration(1min, 24h)),
+      field({.name = "rekey_interval",
+             .reload = later,
+             .doc = "Time between re-handshakes, which lock out a thief of the session's keys; 0 = never"},
+            &Settings::rekey_interval, duration(0s, 24h)),
   });
 }
 
@@ -240,6 +246,12 @@ Shape<TunnelOptions> htx_section() {
             &TunnelOptions::decoy, decoy_section()),
       field({.name = "session", .doc = "Flow control and keys of each session"}, &TunnelOptions::session,
             session_section()),
+      field(
+          {.name = "shape",
+           .reload = later,
+           .doc = "Traffic shape of sessions with outer \"tls\": PING times, padding, record sizes. The name "
+                  "of a built-in one, a file of \"villaged shape record\", or \"none\""},
+          &TunnelOptions::shape, path()),
       field({.name = "inbound_sessions_max",
              .reload = later,
              .doc = "Sessions of peers that came in, on all cores"},

@@ -74,6 +74,7 @@ Json session_json(const service::SessionStatus& session) {
           {"busiest_streams", streams_json(session)},
           {"key_updates_in", s.key_updates_in},
           {"key_updates_out", s.key_updates_out},
+          {"rekeys", s.rekeys},
           {"last_error", session.last_error}};
 }
 

@@ -8,6 +8,7 @@ Verb init_verb();
 Verb peer_verb();
 Verb check_verb();
 Verb status_verb();
+Verb shape_verb();
 Verb keygen_verb();
 Verb limits_verb();
 Verb version_verb();

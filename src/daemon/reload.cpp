@@ -37,6 +37,7 @@ std::vector<std::string> files_of(const control::Config& config) {
     files.push_back(listen.certificate_pem_path);
     files.push_back(listen.key_pem_path);
   }
+  if (config.htx.shape.find('/') != std::string::npos) files.push_back(config.htx.shape);
   files.push_back(config.htx.decoy.directory);
   std::erase(files, "");
   return files;

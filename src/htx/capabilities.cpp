@@ -63,7 +63,9 @@ Bytes encode_capabilities(const Capabilities& capabilities) {
   map.push_back(entry("l3", text_array(capabilities.l3)));
   map.push_back(entry("l4", text_array(capabilities.l4)));
   map.push_back(entry("l5", text_array(capabilities.l5)));
-  map.push_back(entry("features", CborValue::map({})));
+  CborValue::Map features;
+  if (capabilities.rekey) features.push_back(entry("rekey", CborValue::boolean(true)));
+  map.push_back(entry("features", CborValue::map(std::move(features))));
   map.push_back(entry("streams", CborValue::uint(capabilities.streams)));
   return encode(std::move(map));
 }
@@ -84,6 +86,7 @@ Result<Capabilities> decode_capabilities(ByteView cbor) {
   for (const auto& feature : *features->as_map()) {
     if (feature.key.as_text() == nullptr || feature.value.as_boolean() == nullptr)
       return fail(Errc::malformed);
+    if (*feature.key.as_text() == "rekey") result.rekey = *feature.value.as_boolean();
   }
   if (const auto* streams = message.find("streams")) {
     if (streams->as_uint() == nullptr) return fail(Errc::malformed);
@@ -94,9 +97,10 @@ Result<Capabilities> decode_capabilities(ByteView cbor) {
 }
 
 CapabilityExchange::CapabilityExchange(Role role, const crypto::Ed25519Public& local,
-                                       const crypto::Ed25519Public& peer, std::uint32_t streams)
+                                       const crypto::Ed25519Public& peer, std::uint32_t streams, bool rekey)
     : role_{role}, same_key_{local == peer}, decides_{wire::PeerId::of(local) < wire::PeerId::of(peer)} {
   own_.streams = streams;
+  own_.rekey = rekey;
   own_cbor_ = encode_capabilities(own_);
   append(own_cbor_);
   output_.last = !decides_;
@@ -141,6 +145,7 @@ Result<void> CapabilityExchange::on_capabilities(ByteView cbor) {
   VG_TRY(peer, decode_capabilities(cbor));
   known_ = true;
   peer_streams_ = peer.streams;
+  peer_rekeys_ = peer.rekey;
   bind_ = bind(cbor);
   const auto l2 = common(own_.l2, peer.l2);
   if (l2.empty()) return fail(Errc::version);

@@ -21,6 +21,7 @@ namespace village::htx {
 struct Capabilities {
   std::vector<std::string> l2{"betanet/htx/1.2.0"};
   std::vector<std::string> l3, l4, l5;
+  bool rekey = false;             ///< feature "rekey": the sender does re-handshakes
   std::uint32_t streams = 4'096;  ///< how many streams the sender lets its peer have open; also if not said
 };
 
@@ -33,7 +34,7 @@ class CapabilityExchange {
  public:
   /// Errors of the pair show at receive(): two ends with the same key are refused.
   CapabilityExchange(Role role, const crypto::Ed25519Public& local, const crypto::Ed25519Public& peer,
-                     std::uint32_t streams);
+                     std::uint32_t streams, bool rekey = false);
 
   /// take_output gives what is to be sent on stream 1 now; `last` tells that our half ends behind it.
   struct Output {
@@ -47,6 +48,8 @@ class CapabilityExchange {
   /// complete: capabilities of both sides are known and the selection is made.
   bool complete() const { return complete_; }
   std::uint32_t peer_streams() const { return peer_streams_; }
+  /// peer_rekeys tells whether the peer announced the feature "rekey".
+  bool peer_rekeys() const { return peer_rekeys_; }
 
  private:
   Result<void> on_message(ByteView cbor);
@@ -57,7 +60,7 @@ class CapabilityExchange {
 
   Role role_;
   bool same_key_, decides_;
-  bool known_ = false, complete_ = false;
+  bool known_ = false, complete_ = false, peer_rekeys_ = false;
   std::uint32_t peer_streams_ = 0;
   Capabilities own_;
   Bytes own_cbor_;

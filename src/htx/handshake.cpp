@@ -35,6 +35,8 @@ struct Handshake::State {
         HandshakeSettings settings_, RandomSource& random_)
       : role{role_},
         static_key{identity.x25519()},
+        rekey_identity{std::make_shared<RekeyIdentity>(
+            RekeyIdentity{{static_key.private_key.clone(), static_key.public_key}, {}})},
         local_key{identity.public_key},
         exporter{exporter_},
         settings{std::move(settings_)},
@@ -54,6 +56,7 @@ struct Handshake::State {
 
   noise::Role role;
   crypto::X25519KeyPair static_key;
+  std::shared_ptr<RekeyIdentity> rekey_identity;
   crypto::Ed25519Public local_key;
   std::optional<crypto::Ed25519Public> peer_key;
   ExporterKey exporter;
@@ -243,6 +246,8 @@ SessionKeys Handshake::finish() {
   std::copy(hash.begin(), hash.end(), keys.handshake_hash.begin());
   keys.local_key = state.local_key;
   keys.peer_key = *state.peer_key;
+  state.rekey_identity->peer_static = *state.noise->remote_static();
+  keys.rekey = std::move(state.rekey_identity);
   state.dead = true;
   return keys;
 }

@@ -31,6 +31,14 @@ void KeyLadder::advance() {
   secret_ = std::move(next);
 }
 
+void KeyLadder::mix(const crypto::Secret<32>& fresh) {
+  const auto mixed = crypto::hkdf_extract(crypto::HashAlgorithm::sha256, secret_.view(), fresh.view());
+  secret_ = crypto::Secret<32>{mixed.view().first<32>()};
+  crypto::Secret<32> next;
+  expand(secret_, "rekey", next.fill());
+  secret_ = std::move(next);
+}
+
 RecordSealer::RecordSealer(crypto::AeadAlgorithm algorithm, crypto::Secret<32> traffic_secret)
     : algorithm_{algorithm},
       ladder_{std::move(traffic_secret)},
@@ -52,6 +60,15 @@ Result<void> RecordSealer::seal(const FrameHeader& header, ByteView head, ByteVi
 
 void RecordSealer::update() {
   ladder_.advance();
+  use_ladder();
+}
+
+void RecordSealer::rekey(const crypto::Secret<32>& fresh) {
+  ladder_.mix(fresh);
+  use_ladder();
+}
+
+void RecordSealer::use_ladder() {
   nonce_ = RecordNonce{ladder_.nonce_salt()};
   sealer_ = crypto::Sealer{algorithm_, ladder_.key().view()};
   usage_ = {};
@@ -78,6 +95,15 @@ Result<ByteSpan> RecordOpener::open(ByteSpan frame) {
 
 void RecordOpener::update() {
   ladder_.advance();
+  use_ladder();
+}
+
+void RecordOpener::rekey(const crypto::Secret<32>& fresh) {
+  ladder_.mix(fresh);
+  use_ladder();
+}
+
+void RecordOpener::use_ladder() {
   nonce_ = RecordNonce{ladder_.nonce_salt()};
   opener_ = crypto::Opener{algorithm_, ladder_.key().view()};
   usage_ = {};

@@ -32,6 +32,8 @@ class Receiver {
     opener_.update();
     return true;
   }
+  /// rekey follows the frame of a re-handshake behind which the peer changes its key.
+  void rekey(const crypto::Secret<32>& fresh) { opener_.rekey(fresh); }
 
  private:
   RecordOpener opener_;

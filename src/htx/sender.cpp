@@ -177,7 +177,7 @@ bool Sender::control_waits() const {
 
 bool Sender::wants_transmit() const {
   if (close_sent_ || exhausted_) return false;
-  return close_ || update_requested_ || control_waits() || !datagrams_.empty() ||
+  return close_ || rekey_mail_ || update_requested_ || control_waits() || !datagrams_.empty() ||
          scheduler_.next(credit_) != nullptr;
 }
 
@@ -205,6 +205,10 @@ bool Sender::step(Output& out, Instant now) {
     close_sent_ = write(out, FrameType::close, 0, head, as_bytes(close_->reason));
     return close_sent_;
   }
+  if (rekey_mail_) {
+    if (write_rekey(out, now)) return true;
+    if (out.used() > 0) return false;  // else it fits no buffer of this owner, and may not hold up the rest
+  }
   const bool control = control_waits();
   Stream* const stream = control ? nullptr : scheduler_.next(credit_);
   if (!control && stream == nullptr && datagrams_.empty() && !update_requested_) return false;
@@ -227,6 +231,17 @@ bool Sender::key_update_due(Instant now) const {
   const bool due = update_requested_ || usage.frames >= key_update_frames_ ||
                    usage.bytes >= key_update_bytes_ || now - key_time_ >= key_update_interval_;
   return due && budget_.affords(usage, now);
+}
+
+bool Sender::write_rekey(Output& out, Instant now) {
+  if (!write(out, FrameType::rekey, 0, rekey_mail_->plaintext, {})) return false;
+  if (rekey_mail_->change) {
+    sealer_.rekey(*rekey_mail_->change);
+    key_time_ = now;
+    update_requested_ = false;
+  }
+  rekey_mail_.reset();
+  return true;
 }
 
 bool Sender::write_control(Output& out, Instant now) {

@@ -3,7 +3,8 @@
 // control frames that the rest of the session drops into. Everything in the mailbox is bounded: one credit
 // sum for the connection, one for each stream, few echoes, one close.
 //
-// What goes first: CLOSE; control; then streams and datagrams in turn, a quantum of bytes each.
+// What goes first: CLOSE; a re-handshake; control; then streams and datagrams in turn, a quantum of bytes
+// each.
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "htx/datagram_queue.hpp"
 #include "htx/event_queue.hpp"
 #include "htx/key_update_budget.hpp"
+#include "htx/rekey.hpp"
 #include "htx/scheduler.hpp"
 #include "htx/stream_table.hpp"
 #include "htx/stream_timers.hpp"
@@ -81,6 +83,10 @@ class Sender {
   void say_alive() { alive_ = true; }
   /// echo answers a PING. false: too many wait, this one is dropped.
   bool echo(const PingPayload& payload);
+  /// rekey sends a frame of a re-handshake, and changes the key behind it if the mail says so.
+  void rekey(RekeyMail mail) { rekey_mail_ = std::make_unique<RekeyMail>(std::move(mail)); }
+  /// key_change_waits: a frame that changes the key is queued and not sent.
+  bool key_change_waits() const { return rekey_mail_ && rekey_mail_->change; }
   /// update_key changes the key before the next frame, unless the peer would take that for a flood.
   void update_key(Instant now) { update_requested_ = budget_.affords(sealer_.usage(), now); }
   /// close queues CLOSE: the last frame, before anything else that waits.
@@ -114,6 +120,7 @@ class Sender {
   bool step(Output& out, Instant now);
   bool control_waits() const;
   bool key_update_due(Instant now) const;
+  bool write_rekey(Output& out, Instant now);
   bool write_control(Output& out, Instant now);
   bool write_reset(Output& out);
   bool write_credit(Output& out);
@@ -147,6 +154,7 @@ class Sender {
   std::vector<PingPayload> echoes_;
   std::optional<Close> close_;
   bool close_sent_ = false;
+  std::unique_ptr<RekeyMail> rekey_mail_;
   bool update_requested_ = false;
   bool exhausted_ = false;
   KeyUpdateBudget budget_;

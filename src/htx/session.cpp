@@ -35,6 +35,8 @@ constexpr village::limits::Row rows[] = {
      "resets by a peer at once, then its new streams are refused"},
     {"htx", "refusals_max", limits::refusals_max, 8, "resets that wait to be sent, more end the session"},
     {"htx", "key_update_bucket", limits::key_update_bucket, 0, "key updates at once beyond the free ones"},
+    {"htx", "rekey_bucket", limits::rekey_bucket, 0,
+     "re-handshakes at once, each a few hundred microseconds"},
     {"htx", "message_kept_bytes", limits::message_kept_bytes, 1, "kept by a message reader for reuse"},
     {"htx", "pooled_bytes_max", limits::pooled_bytes_max, 1, "send blocks kept by an idle thread for reuse"},
 };
@@ -69,7 +71,9 @@ Session::State::State(Role role_, SessionKeys&& keys, const Settings& settings_,
              settings,       *this,
              statistics,     now_},
       window{limits::connection_credit_start, now_},
-      capabilities{role_, keys.local_key, keys.peer_key, settings.peer_streams_max},
+      rekey{role_, keys, now_},
+      rekey_retry{now_},
+      capabilities{role_, keys.local_key, keys.peer_key, settings.peer_streams_max, rekey.able()},
       idle_frames{limits::idle_frames_burst, limits::idle_frames_per_second, now_},
       resets_taken{limits::resets_burst, limits::resets_per_second, now_},
       pacing{settings.shape, role_, random_, now_},
@@ -332,6 +336,11 @@ void Session::ping(Instant now) {
 }
 
 void Session::update_key() { state_->sender.update_key(state_->now); }
+
+Result<void> Session::rekey(Instant now) {
+  state_->now = now;
+  return state_->start_rekey();
+}
 
 void Session::close(Code code, std::string_view reason, Instant now) {
   state_->now = now;

@@ -61,6 +61,7 @@ std::optional<Instant> Session::State::next_deadline() const {
   auto due = std::min(sender.timer_due(), relief_time);
   if (const auto ping_due = ping_deadline()) due = std::min(due, *ping_due);
   if (!shrunk) due = std::min(due, busy_time + limits::idle_time);
+  due = std::min(due, rekey_due());
   if (const auto padding_due = pacing.padding_due()) due = std::min(due, *padding_due);
   return due == Instant::max() ? std::nullopt : std::optional{due};
 }
@@ -70,6 +71,8 @@ void Session::State::on_deadline() {
   if (!shrunk && now >= busy_time + limits::idle_time) shrink();
   while (const auto overdue = sender.overdue(now)) give_up(*overdue->stream, overdue->code);
   if (now >= relief_time) relieve();
+  if (now >= rekey_due()) on_rekey_due();
+  if (ended) return;
   pacing.on_padding_due(random, now);
   const auto ping_due = ping_deadline();
   if (!ping_due || now < *ping_due) return;

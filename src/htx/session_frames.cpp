@@ -58,7 +58,9 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
 Result<void> Session::State::on_frame(const Incoming& frame) {
   const auto& header = frame.header;
   // Draining: only the peer's CLOSE counts, and the keys to read it.
-  if (ended && header.type != FrameType::close && header.type != FrameType::key_update) return ok();
+  const bool changes_keys = header.type == FrameType::key_update || header.type == FrameType::rekey;
+  if (ended && header.type != FrameType::close && !changes_keys) return ok();
+  if (header.type == FrameType::rekey && !rekey.able()) return ignore();  // never announced
   const bool echo = header.type == FrameType::ping && header.aad == aad_ping_echo;
   switch (header.type) {
     case FrameType::stream:
@@ -68,6 +70,7 @@ Result<void> Session::State::on_frame(const Incoming& frame) {
     case FrameType::close:
     case FrameType::padding:
     case FrameType::datagram:
+    case FrameType::rekey:
       if (header.aad != 0 && !echo) return malformed();
       break;
     default:
@@ -86,6 +89,8 @@ Result<void> Session::State::on_frame(const Incoming& frame) {
       return on_close(frame);
     case FrameType::datagram:
       return on_datagram(frame);
+    case FrameType::rekey:
+      return on_rekey(frame);
     default:
       statistics.padding_bytes_in += header.frame_bytes();
       return header.stream == 0 ? idle_frame() : malformed();

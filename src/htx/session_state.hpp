@@ -6,6 +6,7 @@
 #include "htx/flood_budget.hpp"
 #include "htx/pacing.hpp"
 #include "htx/receiver.hpp"
+#include "htx/rekey.hpp"
 #include "htx/sender.hpp"
 #include "htx/stream_table.hpp"
 #include "village/htx/session.hpp"
@@ -24,6 +25,7 @@ struct Session::State final : Sender::Listener {
   Result<void> on_window_update(const Incoming& frame);
   Result<void> on_ping(const Incoming& frame);
   Result<void> on_key_update(const Incoming& frame);
+  Result<void> on_rekey(const Incoming& frame);
   Result<void> on_close(const Incoming& frame);
   Result<void> on_reset(StreamId id, Code code, ByteSpan reason);
   Result<void> on_datagram(const Incoming& frame);
@@ -82,6 +84,13 @@ struct Session::State final : Sender::Listener {
   std::optional<Instant> ping_deadline() const;
   void shrink();
 
+  // --- re-handshake (session_rekey.cpp)
+  Result<void> start_rekey();
+  bool rekey_agreed() const { return rekey.able() && capabilities.complete() && capabilities.peer_rekeys(); }
+  /// rekey_due is when one starts by itself, or the one that runs has failed.
+  Instant rekey_due() const;
+  void on_rekey_due();
+
   Role role;
   Settings settings;
   RandomSource& random;
@@ -93,6 +102,8 @@ struct Session::State final : Sender::Listener {
   Sender sender;
   ReceiveWindow window;  ///< of the connection
   std::uint32_t largest_stream_window = limits::stream_credit_start;
+  Rekey rekey;
+  Instant rekey_retry;  ///< no start by itself before
   CapabilityExchange capabilities;
   bool ready_told = false;
   std::uint32_t open_own = 0, open_peer = 0;  ///< streams not ended, as both sides count them

@@ -154,6 +154,7 @@ void TlsEngine::set_record_size(std::size_t bytes) {
 
 // Records that fit a segment after an idle time let the peer decrypt what has arrived; large ones cost less.
 Result<std::size_t> TlsEngine::write(ByteView in, Instant now) {
+  if (plan_) return write_planned(in, now, false);
   if (now - last_write_ > limits::tls_idle) warm_bytes_ = 0;
   last_write_ = now;
   const bool warm = whole_records_ || warm_bytes_ >= limits::tls_first_bytes;
@@ -167,6 +168,38 @@ Result<std::size_t> TlsEngine::write(ByteView in, Instant now) {
   if (result != 1) return failure(result);
   VG_CHECK(written == piece.size());
   return written;
+}
+
+void TlsEngine::set_plan(std::unique_ptr<RecordPlan> plan) {
+  plan_ = std::move(plan);
+  planned_ = 0;
+  set_record_size(limits::tls_record_bytes);
+}
+
+Result<std::size_t> TlsEngine::write_whole(ByteView in, Instant now) {
+  return plan_ ? write_planned(in, now, true) : write(in, now);
+}
+
+// One SSL_write for each record, many records in one batch. A size once drawn is used, whatever becomes of
+// the write it was drawn for: drawing again would favour small ones.
+Result<std::size_t> TlsEngine::write_planned(ByteView in, Instant now, bool whole) {
+  constexpr std::size_t overhead = 64;  // header, content type and tag: 22 with TLS 1.3
+  std::size_t used = 0;
+  while (used < in.size()) {
+    if (planned_ == 0) planned_ = std::clamp<std::size_t>(plan_->next(now), 1, limits::tls_record_bytes);
+    if (outgoing_size_ + planned_ + overhead > limits::tls_batch_bytes) break;
+    if (whole && in.size() - used < planned_) break;
+    const auto piece = in.subspan(used, std::min(planned_, in.size() - used));
+    ERR_clear_error();
+    std::size_t written = 0;
+    const int result = SSL_write_ex(ssl_.get(), piece.data(), piece.size(), &written);
+    if (result != 1) return failure(result);
+    VG_CHECK(written == piece.size());
+    plan_->wrote(written);
+    planned_ = 0;
+    used += written;
+  }
+  return used;
 }
 
 void TlsEngine::finish() {

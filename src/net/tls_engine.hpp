@@ -4,12 +4,14 @@
 // OpenSSL reads ciphertext straight from the socket (64 KiB at a time, read-ahead) or, over another kind of
 // stream, from `incoming`; what it writes gathers in `outgoing`, so that many records leave by one system
 // call.
+#include <memory>
 #include <optional>
 #include <string_view>
 
 #include "net/relay_memory.hpp"
 #include "net/tls_handle.hpp"
 #include "village/net/limits.hpp"
+#include "village/net/record_plan.hpp"
 #include "village/net/socket_stream.hpp"
 
 namespace village::net {
@@ -38,6 +40,11 @@ class TlsEngine final : public TlsVerifier {
   /// write encrypts the first bytes of `in` into `outgoing`, which must be empty, and returns how many (not
   /// 0).
   Result<std::size_t> write(ByteView in, Instant now);
+  /// set_plan sets the sizes of records to come; null = the engine's own.
+  void set_plan(std::unique_ptr<RecordPlan> plan);
+  /// write_whole is write() for a caller that has more: a piece too short for its record stays behind, so 0
+  /// is possible. Everything is written where there is no plan.
+  Result<std::size_t> write_whole(ByteView in, Instant now);
   void use_whole_records(bool whole) { whole_records_ = whole; }
   /// finish writes our close_notify.
   void finish();
@@ -68,6 +75,7 @@ class TlsEngine final : public TlsVerifier {
   static constexpr std::size_t write_bytes_max = limits::tls_batch_bytes - 1024;
   Error failure(int result);
   void set_record_size(std::size_t bytes);
+  Result<std::size_t> write_planned(ByteView in, Instant now, bool whole);
 
   SslHandle ssl_;
   SocketStream* socket_;
@@ -84,6 +92,8 @@ class TlsEngine final : public TlsVerifier {
   Instant last_write_{};
   std::size_t warm_bytes_ = 0;  ///< written since the last idle time
   std::size_t record_bytes_ = limits::tls_record_bytes;
+  std::unique_ptr<RecordPlan> plan_;
+  std::size_t planned_ = 0;  ///< size drawn for the next record, not yet used; 0 = none
   bool whole_records_ = false;
 };
 

@@ -121,21 +121,32 @@ struct TlsStream::State {
     }
   }
 
-  static Task<void> write(std::shared_ptr<State> state, ByteView in) {
+  /// write writes all of `in`, or with `whole` what fills whole records, and returns how much.
+  static Task<std::size_t> write(std::shared_ptr<State> state, ByteView in, bool whole) {
     VG_CO_STOP_IF_CANCELLED();
-    while (!in.empty()) {
+    std::size_t used = 0;
+    while (used < in.size()) {
       if (state->closed) co_return fail(Errc::closed);
       if (state->write_failure) co_return *state->write_failure;
       if (!state->engine.outgoing().empty()) {
         const auto room = co_await state->flush();
         if (room.has_error()) co_return room.error();
       }
-      const auto written = state->engine.write(in, state->core.clock().now());
+      const auto now = state->core.clock().now();
+      const auto rest = in.subspan(used);
+      const auto written = whole ? state->engine.write_whole(rest, now) : state->engine.write(rest, now);
       if (written.has_error()) co_return written.error();
-      in = in.subspan(*written);
+      if (*written == 0) break;
+      used += *written;
       const auto flushed = co_await state->flush();
       if (flushed.has_error()) co_return flushed.error();
     }
+    co_return used;
+  }
+
+  static Task<void> write_all(std::shared_ptr<State> state, ByteView in) {
+    const auto written = co_await write(std::move(state), in, false);
+    if (written.has_error()) co_return written.error();
     co_return ok();
   }
 
@@ -186,7 +197,9 @@ Task<std::unique_ptr<TlsStream>> TlsStream::accept(Core& core, StreamPtr under,
 }
 
 Task<std::size_t> TlsStream::read_some(ByteSpan out) { return State::read(state_, out); }
-Task<void> TlsStream::write_all(ByteView in) { return State::write(state_, in); }
+Task<void> TlsStream::write_all(ByteView in) { return State::write_all(state_, in); }
+Task<std::size_t> TlsStream::write_whole(ByteView in) { return State::write(state_, in, true); }
+void TlsStream::shape_records(std::unique_ptr<RecordPlan> plan) { state_->engine.set_plan(std::move(plan)); }
 Task<void> TlsStream::shutdown_write() { return State::shutdown(state_); }
 Task<void> TlsStream::wait_readable() { return State::wait(state_); }
 

@@ -18,10 +18,10 @@ Result<void> only_cancelled(const Result<void>& ended) {
 
 }  // namespace
 
-DecoySplice::DecoySplice(net::Core& core, net::TcpDialer& dialer, net::Stream& client, Options options,
+DecoySplice::DecoySplice(net::Core& core, DecoyOrigin& origin, net::Stream& client, Options options,
                          Judge judge)
     : core_{core},
-      dialer_{dialer},
+      source_{origin},
       client_{client},
       tls_{dynamic_cast<net::TlsStream*>(&client)},
       options_{std::move(options)},
@@ -50,7 +50,7 @@ void DecoySplice::over(SpliceEnd end) {
 // --- the origin
 
 boost::asio::awaitable<void> DecoySplice::connect() {
-  auto dialed = co_await dialer_.connect(options_.origin, now() + options_.connect_timeout);
+  auto dialed = co_await source_.take();
   if (dialed) {
     origin_ = std::move(*dialed);
     changed_.notify();

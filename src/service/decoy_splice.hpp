@@ -4,15 +4,16 @@
 //   stranger --bytes--> [gate: judged while they may still be a way in] --> origin
 //            <------------------------------------------------------------
 //
-// The connection to the origin begins at once, before the first byte has come, so that what a stranger sends
-// never waits for it, whoever he is. While the gate is undecided it holds the bytes (a head that any server
-// takes in silence); then they go as they came, and everything after them.
+// The connection to the origin begins before TLS does (DecoyOrigin), so that what a stranger sends never
+// waits for it, whoever he is. While the gate is undecided it holds the bytes (a head that any server takes
+// in silence); then they go as they came, and everything after them.
 //
 // How either side ends is passed on as a web server with TLS of its own would have ended it: the table stands
 // in the README. Sources: nginx 1.22 (ngx_http_request.c, ngx_event_openssl.c), seen from outside.
 #include <functional>
 #include <optional>
 
+#include "service/decoy_origin.hpp"
 #include "village/base/bytes.hpp"
 #include "village/net/event.hpp"
 #include "village/net/nursery.hpp"
@@ -31,15 +32,13 @@ class DecoySplice {
   using Judge = std::function<Judgement(ByteView)>;
 
   struct Options {
-    Target origin;
-    Duration connect_timeout = std::chrono::seconds{60};
     Duration connection_timeout = std::chrono::hours{24};
     bool http2 = false;  ///< HTTP/2 says goodbye itself
   };
 
-  /// `client` is a TlsStream or, for strangers without TLS, plain TCP; it outlives the splice. No judge =
+  /// `client` is a TlsStream or, for strangers without TLS, plain TCP; both outlive the splice. No judge =
   /// everything goes through.
-  DecoySplice(net::Core& core, net::TcpDialer& dialer, net::Stream& client, Options options, Judge judge);
+  DecoySplice(net::Core& core, DecoyOrigin& origin, net::Stream& client, Options options, Judge judge);
 
   /// run returns `admitted` with the client untouched but for what the judge saw, and nothing sent to the
   /// origin but the beginning of a connection; else both sides are over when it returns.
@@ -67,7 +66,7 @@ class DecoySplice {
   Instant now() const { return core_.clock().now(); }
 
   net::Core& core_;
-  net::TcpDialer& dialer_;
+  DecoyOrigin& source_;
   net::Stream& client_;
   net::TlsStream* tls_;
   Options options_;

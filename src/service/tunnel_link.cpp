@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "service/shaped_records.hpp"
 #include "village/base/check.hpp"
 #include "village/base/log.hpp"
 #include "village/net/deadline.hpp"
@@ -13,18 +14,33 @@ namespace village::service {
 
 using tunnel_metrics::Ending;
 
+namespace {
+
+// Without an outer layer everybody sees the frames: there is nothing to shape.
+htx::Settings shaped_outside(htx::Settings settings, Outer outer) {
+  if (outer == Outer::none) settings.shape.reset();
+  return settings;
+}
+
+}  // namespace
+
 TunnelLink::TunnelLink(net::Core& core, net::StreamPtr socket, htx::SessionKeys keys,
                        const htx::Settings& settings, LinkFacts facts)
     : core_{core},
       socket_{std::move(socket)},
-      session_{facts.inbound ? htx::Role::server : htx::Role::client, std::move(keys), settings,
-               core.random(), core.clock().now()},
+      session_{facts.inbound ? htx::Role::server : htx::Role::client, std::move(keys),
+               shaped_outside(settings, facts.outer), core.random(), core.clock().now()},
       facts_{std::move(facts)},
+      shaped_{settings.shape != nullptr && facts_.outer != Outer::none},
       timer_changed_{core},
       room_{core},
       idle_since_{core.clock().now()},
       since_{idle_since_},
-      key_since_{idle_since_} {}
+      key_since_{idle_since_} {
+  if (!shaped_) return;
+  const auto role = facts_.inbound ? htx::Role::server : htx::Role::client;
+  socket_->shape_records(std::make_unique<ShapedRecords>(settings.shape, role, core_.random()));
+}
 
 // --- the loops
 
@@ -108,11 +124,12 @@ void TunnelLink::take_input() {
 
 boost::asio::awaitable<void> TunnelLink::write_loop() {
   Buffer output;
+  std::size_t kept = 0;  // of the last write: too short for its TLS record, while more was to come
   for (;;) {
-    std::size_t size = 0;
+    std::size_t size = kept;
     if (session_.wants_transmit()) {
       if (!output) output = Buffer::lease(limits::tunnel_io_buffer_bytes);
-      size = session_.poll_transmit(output.span(), now());
+      size += session_.poll_transmit(output.span().subspan(kept), now());
       (void)VG_EXPECT(size != 0);
       drain_events();  // room in streams that had none
       settle_farewells();
@@ -125,9 +142,21 @@ boost::asio::awaitable<void> TunnelLink::write_loop() {
       if (!woken) co_return;
       continue;
     }
-    const auto written = co_await socket_->write_all(ByteView{output.data(), size});
-    if (!written) {
-      begin_closing(written.error(), Ending::lost);
+    kept = 0;
+    std::optional<Error> failure;
+    const ByteView bytes{output.data(), size};
+    if (shaped_ && session_.wants_transmit()) {
+      // Bulk fills whole records, as a server's does; what has nothing behind it never waits.
+      const auto written = co_await socket_->write_whole(bytes);
+      if (!written) failure = written.error();
+      kept = written ? size - *written : 0;
+      if (kept != 0) std::memmove(output.data(), bytes.last(kept).data(), kept);
+    } else {
+      const auto written = co_await socket_->write_all(bytes);
+      if (!written) failure = written.error();
+    }
+    if (failure) {
+      begin_closing(*failure, Ending::lost);
       socket_->close();
       co_return;
     }
@@ -254,6 +283,8 @@ void TunnelLink::count() {
   tunnel_metrics::data_bytes_in.add(total.data_bytes_in - counted_.data_bytes_in);
   tunnel_metrics::data_bytes_out.add(total.data_bytes_out - counted_.data_bytes_out);
   tunnel_metrics::frames_ignored.add(total.frames_ignored - counted_.frames_ignored);
+  tunnel_metrics::padding_bytes_in.add(total.padding_bytes_in - counted_.padding_bytes_in);
+  tunnel_metrics::padding_bytes_out.add(total.padding_bytes_out - counted_.padding_bytes_out);
   tunnel_metrics::frames_idle.add(total.frames_idle - counted_.frames_idle);
   tunnel_metrics::streams_refused.add(total.streams_refused - counted_.streams_refused);
   tunnel_metrics::datagrams_in.add(total.datagrams_in - counted_.datagrams_in);
@@ -262,7 +293,9 @@ void TunnelLink::count() {
                        total.datagrams_dropped - counted_.datagrams_dropped);
   tunnel_metrics::key_updates_in.add(total.key_updates_in - counted_.key_updates_in);
   tunnel_metrics::key_updates_out.add(total.key_updates_out - counted_.key_updates_out);
-  if (total.key_updates_out != counted_.key_updates_out) key_since_ = now();
+  tunnel_metrics::rekeys.add(total.rekeys - counted_.rekeys);
+  if (total.key_updates_out != counted_.key_updates_out || total.rekeys != counted_.rekeys)
+    key_since_ = now();
   counted_ = total;
 }
 

@@ -141,6 +141,8 @@ class TunnelLink : public std::enable_shared_from_this<TunnelLink> {
   tunnel_metrics::Ending ending_ = tunnel_metrics::Ending::lost;
   std::string retire_reason_;
 
+  const bool shaped_;  // records below are cut as the shape says
+
   Buffer input_;  // leased while bytes move; [0, filled_) waits to be used
   std::size_t filled_ = 0;
   boost::unordered_flat_map<htx::StreamId, StreamRef> streams_;

@@ -21,6 +21,7 @@ constexpr auto resets_help = "HTX streams given up, by who gave them up.";
 constexpr auto wire_help = "Bytes of HTX frames on the wire, after handshakes.";
 constexpr auto data_help = "Payload bytes of HTX streams.";
 constexpr auto frames_help = "HTX frames.";
+constexpr auto padding_help = "Bytes of HTX PADDING frames, part of the bytes on the wire.";
 constexpr auto reset_codes_help = "HTX streams given up, by the code that was told.";
 constexpr auto datagrams_help = "DATAGRAM frames of open streams.";
 constexpr auto datagram_drops_help = "Datagrams of HTX streams that went nowhere, by reason.";
@@ -52,6 +53,8 @@ Counter data_bytes_out{"villaged_htx_data_bytes_total", data_help, "direction=\"
 Counter frames_in{"villaged_htx_frames_total", frames_help, "direction=\"in\""};
 Counter frames_out{"villaged_htx_frames_total", frames_help, "direction=\"out\""};
 Counter frames_ignored{"villaged_htx_frames_ignored_total", "Frames of unknown types or for closed streams."};
+Counter padding_bytes_in{"villaged_htx_padding_bytes_total", padding_help, "direction=\"in\""};
+Counter padding_bytes_out{"villaged_htx_padding_bytes_total", padding_help, "direction=\"out\""};
 Counter frames_idle{"villaged_htx_frames_idle_total",
                     "Frames of peers that carried nothing: PING, credit, padding."};
 Counter streams_refused{"villaged_htx_streams_refused_total",
@@ -63,6 +66,7 @@ Counter udp_bytes_in{"villaged_htx_udp_bytes_total", udp_help, "direction=\"in\"
 Counter udp_bytes_out{"villaged_htx_udp_bytes_total", udp_help, "direction=\"out\""};
 Counter key_updates_in{"villaged_htx_key_updates_total", key_updates_help, "direction=\"in\""};
 Counter key_updates_out{"villaged_htx_key_updates_total", key_updates_help, "direction=\"out\""};
+Counter rekeys{"villaged_htx_rekeys_total", "Hybrid re-handshakes of sessions that were completed."};
 Counter reconnects{"villaged_htx_reconnects_total", "Dials of a peer after a failed one or a lost session."};
 Gauge dials_waiting{"villaged_htx_dials_waiting", "Streams that wait for a session to their peer."};
 Histogram rtt_seconds{"villaged_htx_rtt_seconds", "Round trips measured by PING."};

@@ -15,12 +15,13 @@ extern metrics::Gauge streams_in, streams_out;  ///< streams that are open
 extern metrics::Counter streams_in_total, streams_out_total;
 extern metrics::Counter streams_reset_in, streams_reset_out;
 extern metrics::Counter wire_bytes_in, wire_bytes_out, data_bytes_in, data_bytes_out;
+extern metrics::Counter padding_bytes_in, padding_bytes_out;
 extern metrics::Counter frames_in, frames_out, frames_ignored, frames_idle;
 extern metrics::Counter streams_refused;  ///< by the session, before anybody served them
 extern metrics::Counter datagrams_in, datagrams_out;
 extern metrics::Gauge udp_associations;               ///< of peers, at the exit
 extern metrics::Counter udp_bytes_in, udp_bytes_out;  ///< of those, payload from and to the world
-extern metrics::Counter key_updates_in, key_updates_out;
+extern metrics::Counter key_updates_in, key_updates_out, rekeys;
 extern metrics::Counter reconnects;     ///< dials of a peer after one that failed or a lost session
 extern metrics::Gauge dials_waiting;    ///< streams that wait for a session
 extern metrics::Histogram rtt_seconds;  ///< each PING's round trip

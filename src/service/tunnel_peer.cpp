@@ -158,9 +158,11 @@ net::Task<void> TunnelPeerDialer::connect_once() {
     context_.tls_client = std::move(*made);
   }
   const auto begin = now();
+  ClientPass pass{options->tickets.policy};
+  pass.shape = options->session.shape;
   auto entered =
       co_await enter_as_client(context_.core, context_.to_peers, context_.tls_client, options->identity, peer,
-                               begin + options->dial_timeout, ClientPass{options->tickets.policy});
+                               begin + options->dial_timeout, std::move(pass));
   if (!entered) co_return entered.error();
   if (removed_ || peer.key != peer_.key || !same_way(peer, peer_)) co_return fail(Errc::cancelled);
   tunnel_metrics::handshakes_out_ok.add();

@@ -22,6 +22,10 @@ struct TunnelReception::Seat {
   Place share;
 };
 
+struct TunnelReception::Origins {
+  DecoyOrigin http1, http2;
+};
+
 namespace {
 
 struct OpenSplice {
@@ -76,13 +80,34 @@ net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive(std::unique_
   const auto deadline = net::after(context_.core, decoy.tls_timeout);
   VG_CO_TRY(is_tls, co_await begins_with_tls(*socket, deadline));
   if (!is_tls) {
-    decoy_metrics::decoyed(Stranger::not_tls);
     handshake.reset();
-    const auto seated = seat(from);
-    if (!seated || !decoy.origin_plain) co_return fail(Errc::denied);
-    (void)co_await serve_stranger(*socket, *decoy.origin_plain, false, nullptr);
-    co_return fail(Errc::denied);
+    const auto served = co_await receive_plain(*socket, from);
+    co_return served.error();
   }
+  // Both, for which is wanted comes to light in the midst of TLS.
+  Origins origins{{context_.core, to_origin_, decoy.origin, decoy.tls_timeout},
+                  {context_.core, to_origin_, decoy.origin_h2, decoy.tls_timeout}};
+  auto received = co_await receive_tls(std::move(socket), from, deadline, handshake, origins);
+  co_await origins.http1.end();
+  co_await origins.http2.end();
+  co_return received;
+}
+
+net::Task<void> TunnelReception::receive_plain(net::SocketStream& socket, net::Ip from) {
+  decoy_metrics::decoyed(Stranger::not_tls);
+  const auto options = context_.options;
+  const auto seated = seat(from);
+  if (!seated || !options->decoy.origin_plain) co_return fail(Errc::denied);
+  DecoyOrigin origin{context_.core, to_origin_, options->decoy.origin_plain, options->decoy.tls_timeout};
+  (void)co_await serve_stranger(socket, origin, false, nullptr);
+  co_await origin.end();
+  co_return fail(Errc::denied);
+}
+
+net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive_tls(
+    std::unique_ptr<net::SocketStream> socket, net::Ip from, Instant deadline,
+    std::optional<Place>& handshake, Origins& origins) {
+  const auto options = context_.options;
   VG_CO_TRY(tls, co_await net::TlsStream::accept(context_.core, std::move(socket), tls_, deadline));
   tls->use_whole_records(true);
   handshake.reset();  // strangers do not use up what peers need
@@ -90,16 +115,16 @@ net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive(std::unique_
   if (tls->alpn() == "h2" || tls->version() < net::TlsVersion::v1_3) {
     const bool http2 = tls->alpn() == "h2";
     decoy_metrics::decoyed(http2 ? Stranger::http2 : Stranger::old_tls);
-    const auto& origin = http2 ? decoy.origin_h2 : decoy.origin;
-    if (seated && origin) (void)co_await serve_stranger(*tls, *origin, http2, nullptr);
+    auto& origin = http2 ? origins.http2 : origins.http1;
+    if (seated && origin.target()) (void)co_await serve_stranger(*tls, origin, http2, nullptr);
     co_return fail(Errc::denied);
   }
   UpgradeWatch watch{options->upgrade};
   const DecoySplice::Judge judge = [this, &watch, &from](ByteView bytes) {
     return this->judge(watch, bytes, from);
   };
-  if (seated && decoy.origin) {
-    const auto end = co_await serve_stranger(*tls, *decoy.origin, false, judge);
+  if (seated && origins.http1.target()) {
+    const auto end = co_await serve_stranger(*tls, origins.http1, false, judge);
     if (end != SpliceEnd::admitted) {
       if (watch.verdict() == UpgradeWatch::Verdict::undecided) decoy_metrics::decoyed(Stranger::silent);
       co_return fail(Errc::denied);
@@ -140,16 +165,16 @@ std::optional<TunnelReception::Seat> TunnelReception::seat(const net::Ip& from) 
   return Seat{std::move(*all), std::move(*share)};
 }
 
-boost::asio::awaitable<SpliceEnd> TunnelReception::serve_stranger(net::Stream& client, const Target& origin,
+boost::asio::awaitable<SpliceEnd> TunnelReception::serve_stranger(net::Stream& client, DecoyOrigin& origin,
                                                                   bool http2, DecoySplice::Judge judge) {
   const OpenSplice open;
   const auto& decoy = context_.options->decoy;
-  DecoySplice::Options options{origin, decoy.tls_timeout, decoy.connection_timeout, http2};
-  DecoySplice splice{context_.core, to_origin_, client, std::move(options), std::move(judge)};
+  const DecoySplice::Options options{decoy.connection_timeout, http2};
+  DecoySplice splice{context_.core, origin, client, options, std::move(judge)};
   const auto end = co_await splice.run();
   if (end == SpliceEnd::origin_down) {
     decoy_metrics::origin_down.add();
-    complain(context_.core, origin);
+    complain(context_.core, *origin.target());
   }
   if (end == SpliceEnd::timed_out) decoy_metrics::ended_by_limit.add();
   co_return end;
@@ -216,7 +241,11 @@ boost::asio::awaitable<void> TunnelReception::stay_silent(net::TlsStream& stream
   const auto seated = seat(from);
   if (!seated) co_return;
   decoy_metrics::silent_ends.add();
-  const auto deadline = net::after(context_.core, context_.options->decoy.silent_timeout);
+  const auto options = context_.options;
+  const auto& shape = options->session.shape;
+  const auto patience =
+      shape ? shape->draw_websocket_timeout(context_.core.random()) : options->decoy.silent_timeout;
+  const auto deadline = net::after(context_.core, patience);
   auto buffer = Buffer::lease(limits::decoy_buffer_bytes);
   for (;;) {
     const auto got = co_await net::with_deadline(context_.core, stream.read_some(buffer.span()), deadline);

@@ -46,7 +46,13 @@ class TunnelReception {
   using Judgement = DecoySplice::Judgement;
 
   net::Task<bool> begins_with_tls(net::SocketStream& socket, Instant deadline);
-  boost::asio::awaitable<SpliceEnd> serve_stranger(net::Stream& client, const Target& origin, bool http2,
+  /// Origins are the connections begun for one who came by TLS.
+  struct Origins;
+  net::Task<std::unique_ptr<net::TlsStream>> receive_tls(std::unique_ptr<net::SocketStream> socket,
+                                                         net::Ip from, Instant deadline,
+                                                         std::optional<Place>& handshake, Origins& origins);
+  net::Task<void> receive_plain(net::SocketStream& socket, net::Ip from);
+  boost::asio::awaitable<SpliceEnd> serve_stranger(net::Stream& client, DecoyOrigin& origin, bool http2,
                                                    DecoySplice::Judge judge);
   net::Task<Judgement> judge_alone(net::TlsStream& client, DecoySplice::Judge judge, Bytes& held);
   Judgement judge(proxy::UpgradeWatch& watch, ByteView bytes, const net::Ip& from);

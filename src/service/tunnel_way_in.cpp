@@ -100,9 +100,11 @@ bool is_fast(htx::Suite suite, bool aes_is_fast) {
 }
 
 net::Task<WayIn> noise_as_client(net::Core& core, net::StreamPtr stream, htx::ExporterKey exporter,
-                                 std::shared_ptr<const crypto::Ed25519KeyPair> identity, TunnelPeer peer) {
+                                 std::shared_ptr<const crypto::Ed25519KeyPair> identity, TunnelPeer peer,
+                                 std::size_t padding_bytes) {
   VG_CO_TRY(suite, choose_suite(peer.suites, crypto::aes_is_fast()));
-  VG_CO_TRY(handshake, htx::Handshake::initiator(*identity, peer.key, suite, exporter, {}, core.random()));
+  VG_CO_TRY(handshake, htx::Handshake::initiator(*identity, peer.key, suite, exporter, {padding_bytes, {}},
+                                                 core.random()));
   Duration rtt{0};
   auto early = co_await exchange(core, *stream, handshake, rtt);
   if (!early) {
@@ -173,7 +175,9 @@ net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer,
   if (!dialed) co_return dialed.error();
   net::StreamPtr stream = std::move(*dialed);
   htx::ExporterKey exporter{};
+  std::size_t padding_bytes = 0;
   if (peer.outer == Outer::tls) {
+    if (pass.shape) padding_bytes = pass.shape->draw_handshake_padding(htx::Role::client, core.random());
     const auto name = to_text(peer.address->host);
     net::TlsServerName server;
     if (std::holds_alternative<DomainName>(peer.address->host)) server.sni = name;
@@ -192,7 +196,8 @@ net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer,
     stream = std::move(*secured);
   }
   auto entered = co_await net::with_deadline(
-      core, noise_as_client(core, std::move(stream), exporter, std::move(identity), std::move(peer)),
+      core,
+      noise_as_client(core, std::move(stream), exporter, std::move(identity), std::move(peer), padding_bytes),
       deadline);
   co_return entered;
 }

@@ -9,6 +9,7 @@
 
 #include "village/base/bytes.hpp"
 #include "village/htx/handshake.hpp"
+#include "village/htx/shape.hpp"
 #include "village/htx/ticket_policy.hpp"
 #include "village/net/core.hpp"
 #include "village/net/tcp.hpp"
@@ -56,6 +57,7 @@ net::Task<ServerNoise> noise_as_server(net::Core& core, net::Stream& stream, con
 struct ClientPass {
   htx::TicketPolicy policy;
   proxy::UpgradeProfile profile = proxy::UpgradeProfile::chrome;
+  std::shared_ptr<const htx::Shape> shape{};  ///< pads the proof of identity; null = no padding
 };
 
 /// enter_as_client dials `peer` and goes through the steps. Errors: those of TcpDialer and

@@ -32,6 +32,17 @@ inline SessionKeys session_keys(Role role, crypto::AeadAlgorithm algorithm, std:
   return keys;
 }
 
+/// rekey_keys are session_keys of sides that can do re-handshakes.
+inline SessionKeys rekey_keys(Role role, crypto::AeadAlgorithm algorithm, std::uint64_t seed = 1) {
+  SeededRandom random{seed + 1'000};
+  auto client = crypto::X25519KeyPair::generate(random), server = crypto::X25519KeyPair::generate(random);
+  const auto peer_static = (role == Role::client ? server : client).public_key;
+  auto keys = session_keys(role, algorithm, seed);
+  keys.rekey = std::make_shared<RekeyIdentity>(
+      RekeyIdentity{std::move(role == Role::client ? client : server), peer_static});
+  return keys;
+}
+
 /// End is one side: the session, what it received, what it was told.
 struct End {
   explicit End(Session session_) : session{std::move(session_)} {}

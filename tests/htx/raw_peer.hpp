@@ -15,13 +15,17 @@ struct SeenFrame {
 struct RawPeer {
   /// A raw peer in role `role` against the other role's session. `algorithm` as everywhere.
   explicit RawPeer(Role role_ = Role::client, Settings settings = {})
+      : RawPeer{role_, settings, session_keys} {}
+  /// `make_keys` is session_keys or rekey_keys.
+  using MakeKeys = SessionKeys(Role, crypto::AeadAlgorithm, std::uint64_t);
+  RawPeer(Role role_, Settings settings, MakeKeys make_keys)
       : role{role_},
-        keys{session_keys(role_, crypto::AeadAlgorithm::chacha20_poly1305)},
+        keys{make_keys(role_, crypto::AeadAlgorithm::chacha20_poly1305, 1)},
         sealer{keys.algorithm,
                (role_ == Role::client ? keys.client_to_server : keys.server_to_client).clone()},
         opener{keys.algorithm,
                (role_ == Role::client ? keys.server_to_client : keys.client_to_server).clone()},
-        end{Session{other(role_), session_keys(other(role_), crypto::AeadAlgorithm::chacha20_poly1305),
+        end{Session{other(role_), make_keys(other(role_), crypto::AeadAlgorithm::chacha20_poly1305, 1),
                     settings, random, now}} {}
 
   static Role other(Role role) { return role == Role::client ? Role::server : Role::client; }
@@ -62,7 +66,7 @@ struct RawPeer {
   }
   /// greet does our part of the capability exchange; then the session is ready.
   void greet(std::uint32_t streams = 4'096) {
-    CapabilityExchange exchange{role, keys.local_key, keys.peer_key, streams};
+    CapabilityExchange exchange{role, keys.local_key, keys.peer_key, streams, keys.rekey != nullptr};
     std::uint64_t offset = 0;
     for (int i = 0; i < 3; ++i) {
       const auto out = exchange.take_output();

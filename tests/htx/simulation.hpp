@@ -66,6 +66,7 @@ class Simulation {
         if (const auto id = pick(side, a)) side.session.set_priority(*id, static_cast<Priority>(b % 3));
         if (a % 5 == 0) side.session.update_key();
         if (a % 7 == 0) side.session.ping(now_);
+        if (a % 11 == 0) (void)side.session.rekey(now_);
         break;
       default:
         advance(std::chrono::microseconds{b % 2'000'000});

@@ -29,8 +29,8 @@ void run(std::uint64_t seed, int steps) {
   SeededRandom random{seed};
   const auto algorithm =
       seed % 2 == 0 ? crypto::AeadAlgorithm::aes_256_gcm : crypto::AeadAlgorithm::chacha20_poly1305;
-  test::Simulation simulation{test::session_keys(Role::client, algorithm, seed),
-                              test::session_keys(Role::server, algorithm, seed), settings_of(random), random};
+  test::Simulation simulation{test::rekey_keys(Role::client, algorithm, seed),
+                              test::rekey_keys(Role::server, algorithm, seed), settings_of(random), random};
   for (int i = 0; i < steps; ++i) {
     simulation.step(static_cast<std::uint8_t>(random.next()), static_cast<std::uint16_t>(random.next()),
                     static_cast<std::uint32_t>(random.next()));

@@ -3,6 +3,7 @@ import base64
 import concurrent.futures
 import contextlib
 import os
+import pathlib
 import socket
 import ssl
 import sys
@@ -14,6 +15,10 @@ from web_origin import TIMEOUT_S, Nginx, Wire, without_date
 
 PROGRAM = program_argument()
 need("/usr/sbin/nginx")
+SCHEMA = pathlib.Path(__file__).parents[2] / "config" / "villaged.schema.json"
+if '"tickets"' not in SCHEMA.read_text():
+    print("skipped: this daemon asks for no tickets, so it has no strangers")
+    sys.exit(77)
 
 PATIENCE_S = TIMEOUT_S + 1.6
 HOST = b"Host: example.org\r\n"
@@ -206,6 +211,7 @@ KNOWN = {
     "upgrade_then_bytes": {"records"},
     "half_body": {"end", "records", "after"},  # an answer sent before a body that never comes: no close_notify there
     "long_uri": {"after"},  # reads on for a while in clear, closes at once behind TLS
+    "data_after_close": {"after"},  # the other way round
     "h2_silent": {"bytes"},  # the error code of its GOAWAY
 }
 
@@ -272,6 +278,14 @@ class DecoyTest(unittest.TestCase):
             said(wire, get())
             self.assertIn(wire.end, ("fin", "reset"))
             self.assertGreaterEqual(node.metric("villaged_htx_decoy_origin_down_total"), 1)
+            wire.close()
+
+    def test_a_fresh_exit_shows_its_page(self):
+        with front(lambda config: config["htx"].update(decoy={"directory": "decoy"})) as (_, _, port):
+            wire = Wire(port).secure()
+            answer = said(wire, get(extra=b"Connection: close\r\n"))
+            self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer)
+            self.assertIn(b"It works!", answer)
             wire.close()
 
     def test_sessions_are_resumed_on_every_core(self):

@@ -1,8 +1,9 @@
 """Time to first byte: is the daemon's decoy told from nginx, or a bad ticket from none, by its distribution?
 
 Interleaved in random order, one fresh connection each; the constant shift (difference of medians) is taken away; then a
-two-sample Kolmogorov-Smirnov test must not tell them apart (p > 0.01). VILLAGED_PROBES_TIMED is the number of probes of
-each comparison.
+two-sample Kolmogorov-Smirnov test must not tell them apart (p > 0.01). Bad ticket and none are compared without taking a
+shift away. The time counts from the connection's start; from the request alone it is printed. VILLAGED_PROBES_TIMED is
+the number of probes of each round.
 """
 import base64
 import gc
@@ -15,10 +16,10 @@ import statistics
 import time
 import unittest
 
-from decoy_test import HOST, KEY, UPGRADE, front, get
+from decoy_test import KEY, UPGRADE, front, get
 
 COUNT = int(os.environ.get("VILLAGED_PROBES_TIMED", "2000"))
-ROUNDS = 3  # each with its own samples; the median p counts, for one in a hundred is below 0.01 by chance
+ROUNDS = 3  # of COUNT probes each; the median p counts, for one in a hundred is below 0.01 by chance
 
 
 def kolmogorov_smirnov(a, b):
@@ -38,6 +39,10 @@ def kolmogorov_smirnov(a, b):
     if x < 0.2:
         return 1.0, distance
     return min(1.0, 2 * sum((-1) ** (k - 1) * math.exp(-2 * k * k * x * x) for k in range(1, 101))), distance
+
+
+def one_core(config):
+    config.setdefault("net", {})["cores"] = 1  # as nginx has one worker here: which one is hit must not matter
 
 
 CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -68,7 +73,7 @@ def fresh_no_ticket():
     return get(b"/ws", UPGRADE + b"Cookie: session-id=" + text + b"\r\n" + KEY[:-2])
 
 
-def compare(name, ways):
+def compare(name, ways, shifted=True):
     """ways: two callables that make one probe. Prints and returns the median p of some rounds."""
     found = []
     gc.disable()
@@ -77,7 +82,7 @@ def compare(name, ways):
         for way in ways:
             for _ in range(20):
                 way()
-        for _ in range(COUNT // ROUNDS // 2):
+        for _ in range(COUNT // 2):
             order = [0, 1]
             random.shuffle(order)
             for which in order:
@@ -86,7 +91,7 @@ def compare(name, ways):
         for kind in (0, 1):  # from the SYN; from the request
             a, b = ([each[kind] for each in sample] for sample in samples)
             shift = statistics.median(b) - statistics.median(a)
-            p, distance = kolmogorov_smirnov(a, [each - shift for each in b])
+            p, distance = kolmogorov_smirnov(a, [each - shift for each in b] if shifted else b)
             row.append((p, distance, shift, statistics.median(a)))
         found.append(row)
         gc.collect()
@@ -97,20 +102,26 @@ def compare(name, ways):
     return statistics.median(row[0][0] for row in found)
 
 
+@unittest.skipIf("VILLAGED_SANITIZED" in os.environ, "sanitizers have times of their own")
 class DecoyTimingTest(unittest.TestCase):
     def test_no_clock_tells_the_daemon_from_nginx(self):
         request = get(extra=b"Connection: close\r\n")
-        with front() as (nginx, _, port):
+        with front(one_core) as (nginx, _, port):
             p = compare("nginx and daemon",
                         (lambda: first_byte(nginx.tls, request), lambda: first_byte(port, request)))
         self.assertGreater(p, 0.01)
 
     def test_no_clock_tells_a_bad_ticket_from_none(self):
-        with front() as (_, _, port):
+        with front(one_core) as (_, _, port):
             p = compare("no ticket and bad ticket",
-                        (lambda: first_byte(port, fresh_no_ticket()), lambda: first_byte(port, fresh_bad_ticket())))
+                        (lambda: first_byte(port, fresh_no_ticket()), lambda: first_byte(port, fresh_bad_ticket())), shifted=False)
         self.assertGreater(p, 0.01)
 
 
 if __name__ == "__main__":
+    # What else the machine does is not to be measured: nginx, daemon and prober go first, if they may.
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except (OSError, AttributeError):
+        print("not allowed to schedule in real time: expect noise")
     unittest.main()

@@ -49,14 +49,24 @@ TlsServerName pinned(const crypto::SpkiPin& pin = identity().pin) {
 /// Opaque hides the socket: TLS must then work over read_some and write_all.
 class Opaque final : public Stream {
  public:
-  explicit Opaque(StreamPtr under) : under_{std::move(under)} {}
+  explicit Opaque(StreamPtr under, std::vector<std::size_t>* records = nullptr)
+      : under_{std::move(under)}, records_{records} {}
   Task<std::size_t> read_some(ByteSpan out) override { return under_->read_some(out); }
-  Task<void> write_all(ByteView in) override { return under_->write_all(in); }
+  /// write_all notes the plaintext sizes of application records; TlsStream writes whole records.
+  Task<void> write_all(ByteView in) override {
+    for (auto rest = in; records_ != nullptr && rest.size() > 5;) {
+      const auto size = std::to_integer<std::size_t>(rest[3]) << 8 | std::to_integer<std::size_t>(rest[4]);
+      if (rest[0] == std::byte{23}) records_->push_back(size - 17);
+      rest = rest.subspan(std::min(rest.size(), 5 + size));
+    }
+    return under_->write_all(in);
+  }
   Task<void> shutdown_write() override { return under_->shutdown_write(); }
   void close() noexcept override { under_->close(); }
 
  private:
   StreamPtr under_;
+  std::vector<std::size_t>* records_;
 };
 
 /// Session is both ends of one handshake, with what became of it.
@@ -71,6 +81,7 @@ struct Plan {
   TlsClientOptions client{{"http/1.1"}, TlsVersion::v1_3};
   TlsServerName name = pinned();
   bool opaque = false;
+  std::vector<std::size_t>* records = nullptr;  ///< what the server writes, when opaque
 };
 
 asio::awaitable<void> open(Core& core, Session& session, Plan plan);
@@ -83,7 +94,7 @@ asio::awaitable<void> open(Core& core, Session& session, Plan plan) {
   StreamPtr left = std::move(pair.left), right = std::move(pair.right);
   if (plan.opaque) {
     left = std::make_unique<Opaque>(std::move(left));
-    right = std::make_unique<Opaque>(std::move(right));
+    right = std::make_unique<Opaque>(std::move(right), plan.records);
   }
   Nursery nursery{core};
   nursery.spawn([&]() -> asio::awaitable<void> {
@@ -464,6 +475,89 @@ TEST(TlsServerContext, BadOptionsAreNamed) {
   EXPECT_EQ(code_of(TlsServerContext::make(options)), Errc::bad_key);
   options = server_options({""});
   EXPECT_EQ(code_of(TlsServerContext::make(options)), Errc::bad_argument);
+}
+
+// --- records of planned sizes
+
+/// Alternating plans records of two sizes in turn.
+class Alternating final : public RecordPlan {
+ public:
+  explicit Alternating(std::vector<std::size_t>& wrote) : wrote_{wrote} {}
+  std::size_t next(Instant) override { return ++count_ % 2 == 1 ? 1'000 : 16'384; }
+  void wrote(std::size_t bytes) override { wrote_.push_back(bytes); }
+
+ private:
+  std::vector<std::size_t>& wrote_;
+  std::size_t count_ = 0;
+};
+
+TEST(TlsRecords, AreCutAsPlanned) {
+  OneCore one;
+  one.run([](Core& core) -> asio::awaitable<void> {
+    std::vector<std::size_t> records, wrote;
+    Session session;
+    Plan plan;
+    plan.opaque = true;
+    plan.records = &records;
+    co_await open(core, session, plan);
+    EXPECT_TRUE(session.both());
+    if (!session.both()) co_return;
+    records.clear();
+    (*session.server)->shape_records(std::make_unique<Alternating>(wrote));
+    const auto data = pattern(200'000);
+    Nursery nursery{core};
+    nursery.spawn([&]() -> asio::awaitable<void> {
+      const auto written = co_await (*session.server)->write_all(data);
+      EXPECT_TRUE(written.has_value());
+    });
+    const auto got = co_await read_exactly(**session.client, data.size());
+    EXPECT_EQ(got, data);
+    co_await nursery.join();
+    EXPECT_EQ(records, wrote);
+    EXPECT_EQ(wrote.size(), 24U);
+    for (std::size_t i = 0; i + 1 < wrote.size(); ++i) EXPECT_EQ(wrote[i], i % 2 == 0 ? 1'000U : 16'384U);
+    EXPECT_EQ(wrote.back(), 200'000U - 11 * 17'384U - 1'000U);
+  });
+}
+
+TEST(TlsRecords, LeaveBehindWhatIsTooShort) {
+  OneCore one;
+  one.run([](Core& core) -> asio::awaitable<void> {
+    std::vector<std::size_t> wrote;
+    Session session;
+    co_await open(core, session);
+    EXPECT_TRUE(session.both());
+    if (!session.both()) co_return;
+    auto& server = **session.server;
+    server.shape_records(std::make_unique<Alternating>(wrote));
+    const auto data = pattern(18'434);
+    const auto first = co_await server.write_whole(ByteView{data}.first(18'000));
+    EXPECT_EQ(value_of(first), 17'384U);
+    const auto none = co_await server.write_whole(ByteView{data}.subspan(17'384, 999));
+    EXPECT_EQ(value_of(none, std::size_t{9}), 0U);
+    const auto rest = co_await server.write_whole(ByteView{data}.subspan(17'384));
+    EXPECT_EQ(value_of(rest), 1'000U) << "the size once drawn is kept";
+    const auto last = co_await server.write_all(ByteView{data}.subspan(18'384));
+    EXPECT_TRUE(last.has_value());
+    const auto got = co_await read_exactly(**session.client, data.size());
+    EXPECT_EQ(got, data);
+    EXPECT_EQ(wrote, (std::vector<std::size_t>{1'000, 16'384, 1'000, 50}));
+  });
+}
+
+TEST(TlsRecords, WithoutAPlanEverythingIsWritten) {
+  OneCore one;
+  one.run([](Core& core) -> asio::awaitable<void> {
+    Session session;
+    co_await open(core, session);
+    EXPECT_TRUE(session.both());
+    if (!session.both()) co_return;
+    const auto data = pattern(70'000);
+    const auto written = co_await (*session.server)->write_whole(data);
+    EXPECT_EQ(value_of(written), data.size());
+    const auto got = co_await read_exactly(**session.client, data.size());
+    EXPECT_EQ(got, data);
+  });
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 // The front of a listener with tickets: peers come in, strangers meet the origin, and every step fails as it
 // should. Against nginx itself: tests/integration/decoy_test.py.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 
 #include "service/decoy_splice.hpp"
 #include "service/tunnel_way_in.hpp"
@@ -222,6 +225,39 @@ TEST(TunnelReception, ClosesWithoutANoticeWhenTheOriginIsDown) {
   EXPECT_NE(answer_to(front, std::string{get}), page);
   // A peer comes in all the same.
   EXPECT_EQ(answer_to(front, upgrade(good_ticket(front)), 12), "HTTP/1.1 101");
+}
+
+TEST(TunnelReception, ShowsAFolderWhenThereIsNoOrigin) {
+  std::string name = (std::filesystem::temp_directory_path() / "village-site-XXXXXX").string();
+  const std::string folder = ::mkdtemp(name.data());
+  std::filesystem::create_directory(folder + "/sub");
+  std::ofstream{folder + "/index.html"} << "a page";
+  std::ofstream{folder + "/sub/index.html"} << "another";
+  std::ofstream{folder + "/.hidden"} << "not this";
+  std::ofstream{folder + "/../" + std::filesystem::path{folder}.filename().string() + ".outside"}
+      << "nor this";
+  std::filesystem::create_symlink(folder + ".outside", folder + "/link");
+  {
+    Front front{[&](Node&, Node& exit) {
+      exit.options->decoy.origin.reset();
+      exit.options->decoy.directory = folder;
+    }};
+    const auto ask = [&](const std::string& path) {
+      auto all = answer_to(front, "GET " + path + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 12);
+      return all.substr(9, 3);
+    };
+    EXPECT_EQ(ask("/"), "200");
+    EXPECT_EQ(ask("/sub/"), "200");
+    EXPECT_EQ(ask("/sub/index.html"), "200");
+    for (const auto* path : {"/nothing", "/.hidden", "/link", "/sub"}) EXPECT_EQ(ask(path), "404") << path;
+    EXPECT_EQ(ask("/../" + std::filesystem::path{folder}.filename().string() + ".outside"), "400");
+    EXPECT_EQ(answer_to(front, "BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 12), "HTTP/1.1 405");
+    EXPECT_EQ(answer_to(front, "garbage\r\n\r\n", 12), "HTTP/1.1 400");
+    EXPECT_EQ(answer_to(front, upgrade(std::string(180, 'A')), 12), "HTTP/1.1 404");
+    EXPECT_EQ(answer_to(front, upgrade(good_ticket(front)), 12), "HTTP/1.1 101");
+  }
+  std::filesystem::remove_all(folder);
+  std::filesystem::remove(folder + ".outside");
 }
 
 TEST(TunnelReception, SharesPlacesAmongNetworks) {

@@ -26,7 +26,7 @@ enum class FrameType : std::uint8_t {
   close = 0x04,         ///< code 16 | length 16 | reason; stream id 0 = connection, else reset of that stream
   padding = 0x05,       ///< anything; discarded
   datagram = 0x06,      ///< one datagram of an open udp stream: ATYP ADDR PORT data
-  rekey = 0x07,         ///< reserved: hybrid re-handshake
+  rekey = 0x07,         ///< kind 8 (1 offer, 2 answer, 3 done) | Noise message; hybrid re-handshake
   path_control = 0x20,  ///< ignored
 };
 

@@ -12,9 +12,16 @@
 #include "village/crypto/aead.hpp"
 #include "village/crypto/ed25519.hpp"
 #include "village/crypto/secret.hpp"
+#include "village/crypto/x25519.hpp"
 #include "village/htx/types.hpp"
 
 namespace village::htx {
+
+/// RekeyIdentity is what a later re-handshake of the session needs: the Noise statics of both sides.
+struct RekeyIdentity {
+  crypto::X25519KeyPair local_static;
+  crypto::X25519Public peer_static{};
+};
 
 /// SessionKeys is what a finished handshake leaves: the two traffic secrets (start of the key ladder), the
 /// AEAD of the suite, the channel binding, and who the peer is.
@@ -26,6 +33,7 @@ struct SessionKeys {
   ByteArray<32> handshake_hash{};
   crypto::Ed25519Public local_key{};
   crypto::Ed25519Public peer_key{};
+  std::shared_ptr<const RekeyIdentity> rekey{};  ///< none = the session cannot do re-handshakes
 };
 
 /// ExporterKey is the 32-byte TLS exporter value bound into the prologue; zeros with outer none.

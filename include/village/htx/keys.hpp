@@ -28,6 +28,8 @@ class KeyLadder {
   crypto::Secret<32> key() const;
   ByteArray<crypto::aead_nonce_bytes> nonce_salt() const;
   void advance();
+  /// mix forgets the secret for TS' = L(HKDF-Extract(salt = TS, input = fresh), "rekey", 32).
+  void mix(const crypto::Secret<32>& fresh);
   const crypto::Secret<32>& traffic_secret() const { return secret_; }
 
  private:
@@ -75,9 +77,12 @@ class RecordSealer {
   Result<void> seal(const FrameHeader& header, ByteView head, ByteView body, ByteSpan out);
   /// update changes to the next key; the caller has sent KEY_UPDATE under the old one.
   void update();
+  /// rekey changes to a key that `fresh` is mixed into; the caller has sent the frame behind which it counts.
+  void rekey(const crypto::Secret<32>& fresh);
   const KeyUsage& usage() const { return usage_; }
 
  private:
+  void use_ladder();
   crypto::AeadAlgorithm algorithm_;
   KeyLadder ladder_;
   RecordNonce nonce_;
@@ -93,9 +98,11 @@ class RecordOpener {
   /// Errors: bad_tag (the frame then holds zeros), exhausted.
   Result<ByteSpan> open(ByteSpan frame);
   void update();
+  void rekey(const crypto::Secret<32>& fresh);
   const KeyUsage& usage() const { return usage_; }
 
  private:
+  void use_ladder();
   crypto::AeadAlgorithm algorithm_;
   KeyLadder ladder_;
   RecordNonce nonce_;

@@ -79,6 +79,11 @@ inline constexpr std::size_t ticket_sources_max = 8'192;    ///< networks with a
 // Messages: what a MessageReader keeps between two messages.
 inline constexpr std::size_t message_kept_bytes = 64 << 10;
 
+// Re-handshakes: a bucket of starts, and how long one may take.
+inline constexpr unsigned rekey_bucket = 4;
+inline constexpr Duration rekey_refill = std::chrono::minutes{5};
+inline constexpr Duration rekey_time_max = std::chrono::seconds{60};
+
 // Memory kept for reuse by one idle thread; a busy one keeps as much as its streams held at once lately.
 inline constexpr std::size_t pooled_bytes_max = 8 << 20;
 

@@ -50,6 +50,7 @@ struct Settings {
   /// about to stop every stream of the session, streams that were not read for so long are reset
   /// (slow_reader), the fullest first. 0 = never.
   Duration unread_time_max = std::chrono::seconds{15};
+  Duration rekey_interval = std::chrono::hours{1};  ///< between re-handshakes, if both sides can; 0 = never
   Duration handshake_rtt{0};  ///< measured by the owner; 0 = unknown, then a PING goes out at once
   /// What the session looks like from outside: when PINGs go out, idle padding, what small writes are padded
   /// to. Null (outer none): PINGs by ping_interval, no padding.
@@ -102,6 +103,7 @@ struct Statistics {
   std::uint64_t data_bytes_in = 0, data_bytes_out = 0;  ///< stream payload
   std::uint64_t streams_opened_local = 0, streams_opened_peer = 0, streams_reset = 0;
   std::uint64_t key_updates_in = 0, key_updates_out = 0;
+  std::uint64_t rekeys = 0;            ///< re-handshakes that were completed, whoever started them
   std::uint64_t frames_ignored = 0;    ///< unknown types, frames for closed streams
   std::uint64_t frames_idle = 0;       ///< frames of the peer that carried nothing (PING, credit, padding)
   std::uint64_t streams_refused = 0;   ///< opened by the peer beyond a limit
@@ -198,6 +200,11 @@ class Session {
   /// update_key changes our sending key with the next transmit; nothing if keys changed so often that the
   /// peer would take it for a flood.
   void update_key();
+  /// rekey starts a hybrid re-handshake; data flows meanwhile, statistics().rekeys tells that it is done. A
+  /// peer that does not finish it in a minute is left (SessionClosed, policy_rejected). Errors: unsupported
+  /// (one side cannot, or the capabilities are not exchanged yet), busy (one runs, or too many lately),
+  /// closed.
+  Result<void> rekey(Instant now);
   /// close queues CLOSE with a reason (at most 256 bytes, text that the peer may see). It is the next frame
   /// and the last: what streams have not sent is dropped. SessionClosed is told at once.
   void close(Code code, std::string_view reason, Instant now);

@@ -8,6 +8,7 @@
 #include "village/base/bytes.hpp"
 #include "village/base/error.hpp"
 #include "village/base/target.hpp"
+#include "village/net/record_plan.hpp"
 
 namespace village::net {
 
@@ -27,6 +28,13 @@ class Stream {
   virtual Task<std::size_t> read_some(ByteSpan out) = 0;
   /// write_all writes everything or fails. Waits while the other side does not take it (back-pressure).
   virtual Task<void> write_all(ByteView in) = 0;
+  /// write_whole is for a caller that has more to write at once: it writes as much of `in` as fills whole TLS
+  /// records and returns how much that was, perhaps 0; the rest belongs in front of the next write. Streams
+  /// without records write everything.
+  virtual Task<std::size_t> write_whole(ByteView in);
+  /// shape_records sets the sizes of the TLS records that writes are cut into. Streams without records ignore
+  /// it.
+  virtual void shape_records(std::unique_ptr<RecordPlan>) {}
   /// shutdown_write ends our side in order (FIN) after what was written.
   virtual Task<void> shutdown_write() = 0;
   /// close gives the stream up at once: operations under way end with `cancelled`; the peer may see a reset.
@@ -42,6 +50,11 @@ class Stream {
   /// local is the address a proxy reports as bound, when known.
   virtual std::optional<Target> local() const { return std::nullopt; }
 };
+inline Task<std::size_t> Stream::write_whole(ByteView in) {
+  const auto written = co_await write_all(in);
+  if (!written) co_return written.error();
+  co_return in.size();
+}
 inline Task<void> Stream::wait_readable() { co_return fail(Errc::unsupported); }
 
 using StreamPtr = std::unique_ptr<Stream>;

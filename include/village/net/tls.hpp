@@ -92,6 +92,8 @@ class TlsStream final : public Stream {
 
   Task<std::size_t> read_some(ByteSpan out) override;
   Task<void> write_all(ByteView in) override;
+  Task<std::size_t> write_whole(ByteView in) override;
+  void shape_records(std::unique_ptr<RecordPlan> plan) override;
   Task<void> shutdown_write() override;
   void close() noexcept override;
   Task<void> wait_readable() override;

@@ -60,9 +60,10 @@ struct TunnelOptions {
   bool require_pq = false;  ///< no session by a suite without ML-KEM, whatever a peer's entry lists
   ExitOptions exit;
   TicketOptions tickets;
-  proxy::UpgradePlace upgrade;                  ///< outer tls: how peers ask for a way in
-  DecoyOptions decoy;                           ///< outer tls: what strangers see
-  htx::Settings session;                        ///< chunk, windows, ping, key update
+  htx::Settings session;                  ///< chunk, windows, ping, key update, traffic shape
+  std::string shape = "nginx-websocket";  ///< of outer tls: a name or a file; `control` makes session.shape
+  proxy::UpgradePlace upgrade;            ///< outer tls: how peers ask for a way in
+  DecoyOptions decoy;                     ///< outer tls: what strangers see
   std::uint32_t inbound_sessions_max = 10'000;  ///< over all cores
   std::uint32_t handshakes_max = 1'000;         ///< unfinished handshakes over all cores
   Duration handshake_timeout = std::chrono::seconds{10};
