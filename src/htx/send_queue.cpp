@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
-#include <utility>
 
 #include "village/base/check.hpp"
 #include "village/htx/limits.hpp"
@@ -17,7 +16,7 @@ BlockPool& BlockPool::local() {
 
 Block* BlockPool::take(std::size_t bytes) {
   std::size_t rank = 0;
-  while (rank + 1 < std::size(sizes) && sizes[rank] < bytes) ++rank;
+  while (rank + 1 < ranks && sizes[rank] < bytes) ++rank;
   Block* block = free_[rank];
   if (block != nullptr) {
     free_[rank] = block->next;
@@ -26,45 +25,32 @@ Block* BlockPool::take(std::size_t bytes) {
     block = new (::operator new(sizeof(Block) + sizes[rank])) Block;
     block->capacity = sizes[rank];
   }
-  lent_bytes_ += block->capacity;
-  peak_bytes_ = std::max(peak_bytes_, lent_bytes_);
   block->next = nullptr;
   block->begin = block->end = 0;
   return block;
 }
 
 void BlockPool::give(Block* block) {
-  // A queue may move to another thread: its pool has not lent what it is given.
-  lent_bytes_ -= std::min<std::size_t>(lent_bytes_, block->capacity);
-  peak_bytes_ = std::max(lent_bytes_, peak_bytes_ - std::min<std::size_t>(peak_bytes_, block->capacity / 64));
+  if (pooled_bytes_ + block->capacity > limits::pooled_bytes_max) {
+    ::operator delete(block);
+    return;
+  }
   std::size_t rank = 0;
   while (sizes[rank] != block->capacity) ++rank;
   block->next = free_[rank];
   free_[rank] = block;
   pooled_bytes_ += block->capacity;
-  free_surplus();
 }
 
-void BlockPool::free_surplus() {
-  const auto allowed = std::max(limits::pooled_bytes_max, peak_bytes_ - lent_bytes_);
-  for (std::size_t rank = std::size(sizes); pooled_bytes_ > allowed; --rank) {
-    auto& list = free_[rank - 1];
-    while (list != nullptr && pooled_bytes_ > allowed) {
-      pooled_bytes_ -= list->capacity;
-      ::operator delete(std::exchange(list, list->next));
-    }
-  }
-}
-
-void BlockPool::trim() {
+void BlockPool::trim(std::size_t bytes) {
   for (auto& list : free_) {
-    while (list != nullptr) {
+    while (list != nullptr && pooled_bytes_ > bytes) {
       Block* const block = list;
       list = block->next;
+      pooled_bytes_ -= block->capacity;
       ::operator delete(block);
     }
   }
-  pooled_bytes_ = 0;
 }
 
 namespace {

@@ -16,10 +16,8 @@ struct Block {
   std::byte* data() { return reinterpret_cast<std::byte*>(this + 1); }
 };
 
-/// BlockPool keeps free blocks of a few sizes for reuse, one pool for each thread. Free and lent blocks
-/// together are at most what was lent at once lately (the mark falls with what is given back), or
-/// limits::pooled_bytes_max beside the lent ones: a burst that comes again finds its memory, and does not
-/// take it page by page from the kernel.
+/// BlockPool keeps free blocks of four sizes for reuse, at most limits::pooled_bytes_max, one pool for each
+/// thread.
 class BlockPool {
  public:
   static BlockPool& local();
@@ -28,24 +26,18 @@ class BlockPool {
   Block* take(std::size_t bytes);
   void give(Block* block);
   std::size_t pooled_bytes() const { return pooled_bytes_; }
-  /// settle forgets bursts: what is above limits::pooled_bytes_max is freed. For idle times.
-  void settle() {
-    peak_bytes_ = lent_bytes_;
-    free_surplus();
-  }
-  /// trim frees all pooled blocks.
-  void trim();
+  /// trim frees pooled blocks until at most `bytes` are left.
+  void trim(std::size_t bytes = 0);
   BlockPool() = default;
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
   ~BlockPool() { trim(); }
 
  private:
-  static constexpr std::uint32_t sizes[] = {1'152, 2'048, 16'384, 65'536};  // the first: a message of 1 KiB
-  Block* free_[std::size(sizes)] = {};
-  void free_surplus();
-  std::size_t pooled_bytes_ = 0, lent_bytes_ = 0;
-  std::size_t peak_bytes_ = 0;  ///< of lent_bytes_, lately
+  static constexpr std::uint32_t sizes[] = {1'024, 2'048, 16'384, 65'536};
+  static constexpr std::size_t ranks = std::size(sizes);
+  Block* free_[ranks] = {};
+  std::size_t pooled_bytes_ = 0;
 };
 
 class SendQueue {
@@ -61,6 +53,12 @@ class SendQueue {
   /// front is the first contiguous piece; empty if the queue is.
   ByteView front() const {
     return head_ == nullptr ? ByteView{} : ByteView{head_->data() + head_->begin, head_->end - head_->begin};
+  }
+  /// prefetch asks for the memory that front() and pop() will touch.
+  void prefetch() const {
+    if (head_ == nullptr) return;
+    const auto* at = reinterpret_cast<const char*>(head_);
+    for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(at + 64 * line);
   }
   /// pop drops `bytes` of front().
   void pop(std::size_t bytes);

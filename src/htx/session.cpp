@@ -38,7 +38,10 @@ constexpr village::limits::Row rows[] = {
     {"htx", "rekey_bucket", limits::rekey_bucket, 0,
      "re-handshakes at once, each a few hundred microseconds"},
     {"htx", "message_kept_bytes", limits::message_kept_bytes, 1, "kept by a message reader for reuse"},
-    {"htx", "pooled_bytes_max", limits::pooled_bytes_max, 1, "send blocks kept by an idle thread for reuse"},
+    {"htx", "pooled_bytes_max", limits::pooled_bytes_max, 1,
+     "send blocks kept by a thread for reuse, no more than were in use"},
+    {"htx", "pooled_idle_bytes_max", limits::pooled_idle_bytes_max, 1,
+     "of those, when its sessions fall idle"},
 };
 const bool declared [[maybe_unused]] = village::limits::declare(rows);
 

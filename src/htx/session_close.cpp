@@ -114,8 +114,8 @@ void Session::State::shrink() {
   shrunk = true;
   events.shrink();
   sender.shrink();
-  BlockPool::local().settle();
   streams.shrink();
+  BlockPool::local().trim(limits::pooled_idle_bytes_max);
 }
 
 }  // namespace village::htx
