@@ -19,7 +19,9 @@ net::StreamPtr secured(net::Runtime& runtime, std::size_t core, net::StreamPtr u
       core, [core, shared, certificate](net::Core& on) -> boost::asio::awaitable<net::StreamPtr> {
         const auto deadline = net::after(on, 10s);
         if (core == 0) {
-          const auto context = net::TlsClientContext::make({{"http/1.1"}});
+          net::TlsClientOptions options;
+          options.alpn = {"http/1.1"};
+          const auto context = net::TlsClientContext::make(options);
           net::TlsServerName name;
           name.sni = "localhost";
           name.trust.pin = certificate.pin;
@@ -28,8 +30,11 @@ net::StreamPtr secured(net::Runtime& runtime, std::size_t core, net::StreamPtr u
           must((*tls)->cipher() == "TLS_AES_256_GCM_SHA384", "another TLS suite than the peer's");
           co_return std::move(*tls);
         }
-        const auto context =
-            net::TlsServerContext::make({certificate.certificate_pem, certificate.key_pem, {"http/1.1"}});
+        net::TlsServerOptions options;
+        options.certificate_pem = certificate.certificate_pem;
+        options.key_pem = certificate.key_pem;
+        options.alpn = {"http/1.1"};
+        const auto context = net::TlsServerContext::make(options);
         must(context.has_value(), "no TLS context");
         auto tls = co_await net::TlsStream::accept(on, std::move(*shared), *context, deadline);
         must(tls.has_value(), "TLS server fails");
