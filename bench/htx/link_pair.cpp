@@ -19,9 +19,7 @@ net::StreamPtr secured(net::Runtime& runtime, std::size_t core, net::StreamPtr u
       core, [core, shared, certificate](net::Core& on) -> boost::asio::awaitable<net::StreamPtr> {
         const auto deadline = net::after(on, 10s);
         if (core == 0) {
-          net::TlsClientOptions options;
-          options.alpn = {"http/1.1"};
-          const auto context = net::TlsClientContext::make(options);
+          const auto context = net::TlsClientContext::make({{"http/1.1"}});
           net::TlsServerName name;
           name.sni = "localhost";
           name.trust.pin = certificate.pin;
@@ -30,11 +28,11 @@ net::StreamPtr secured(net::Runtime& runtime, std::size_t core, net::StreamPtr u
           must((*tls)->cipher() == "TLS_AES_256_GCM_SHA384", "another TLS suite than the peer's");
           co_return std::move(*tls);
         }
-        net::TlsServerOptions options;
-        options.certificate_pem = certificate.certificate_pem;
-        options.key_pem = certificate.key_pem;
-        options.alpn = {"http/1.1"};
-        const auto context = net::TlsServerContext::make(options);
+        net::TlsServerOptions server;
+        server.certificate_pem = certificate.certificate_pem;
+        server.key_pem = certificate.key_pem;
+        server.alpn = {"http/1.1"};
+        const auto context = net::TlsServerContext::make(std::move(server));
         must(context.has_value(), "no TLS context");
         auto tls = co_await net::TlsStream::accept(on, std::move(*shared), *context, deadline);
         must(tls.has_value(), "TLS server fails");

@@ -370,9 +370,9 @@ std::vector<StreamStatistics> Session::busiest_streams(std::size_t count) const 
                     [&](const Stream* a, const Stream* b) {
                       return bytes(a) != bytes(b) ? bytes(a) > bytes(b) : a->id < b->id;
                     });
-  std::vector<StreamStatistics> rows;
-  for (std::size_t i = 0; i < count; ++i) rows.push_back(state_->statistics_of(*all[i]));
-  return rows;
+  std::vector<StreamStatistics> busiest;
+  for (std::size_t i = 0; i < count; ++i) busiest.push_back(state_->statistics_of(*all[i]));
+  return busiest;
 }
 
 const Statistics& Session::statistics() const {
