@@ -28,8 +28,11 @@ net::StreamPtr secured(net::Runtime& runtime, std::size_t core, net::StreamPtr u
           must((*tls)->cipher() == "TLS_AES_256_GCM_SHA384", "another TLS suite than the peer's");
           co_return std::move(*tls);
         }
-        const auto context =
-            net::TlsServerContext::make({certificate.certificate_pem, certificate.key_pem, {"http/1.1"}});
+        net::TlsServerOptions server;
+        server.certificate_pem = certificate.certificate_pem;
+        server.key_pem = certificate.key_pem;
+        server.alpn = {"http/1.1"};
+        const auto context = net::TlsServerContext::make(std::move(server));
         must(context.has_value(), "no TLS context");
         auto tls = co_await net::TlsStream::accept(on, std::move(*shared), *context, deadline);
         must(tls.has_value(), "TLS server fails");

@@ -29,7 +29,14 @@ std::vector<Bound> bounds(Config& config) {
   }
   if (!config.htx.listen.empty()) {
     list.push_back({"/htx/inbound_sessions_max", &config.htx.inbound_sessions_max, 1});
-    list.push_back({"/htx/handshakes_max", &config.htx.handshakes_max, 1});
+    // The decoy's origins are dialled while TLS is under way; then one is kept for a stranger.
+    const auto& decoy = config.htx.decoy;
+    const std::uint64_t origins = (decoy.origin ? 1U : 0U) + (decoy.origin_h2 ? 1U : 0U);
+    list.push_back({"/htx/handshakes_max", &config.htx.handshakes_max, 1 + origins});
+    const auto has_tls = [](const auto& listen) { return listen.outer == service::Outer::tls; };
+    if (std::any_of(config.htx.listen.begin(), config.htx.listen.end(), has_tls))
+      list.push_back(
+          {"/htx/decoy/connections_max", &config.htx.decoy.connections_max, origins != 0 ? 2U : 1U});
     if (config.htx.exit.enabled)
       list.push_back({"/htx/exit/udp_associations_max", &config.htx.exit.udp_associations_max, 2});
   }

@@ -43,6 +43,15 @@ class Scheduler {
     }
     return nullptr;
   }
+  /// prefetch asks for the memory of those whose turn comes behind `stream`, one step ahead of need: with
+  /// 100,000 streams each of them has left the caches since its last turn.
+  static void prefetch(const Stream& stream) {
+    const Stream* const next = stream.ring.next;
+    if (next == nullptr || next == &stream) return;
+    next->queue.prefetch();  // its own lines were asked for a step ago
+    const auto* at = reinterpret_cast<const char*>(next->ring.next);
+    for (std::size_t line = 0; line < sizeof(Stream); line += 64) __builtin_prefetch(at + line);
+  }
   /// sent accounts for `bytes` of data from `stream`, the one next() gave, and moves the turn on. The
   /// stream's queue and credit are already what they are after sending.
   void sent(Stream& stream, std::uint32_t bytes) {

@@ -16,7 +16,7 @@ BlockPool& BlockPool::local() {
 
 Block* BlockPool::take(std::size_t bytes) {
   std::size_t rank = 0;
-  while (rank < 2 && sizes[rank] < bytes) ++rank;
+  while (rank + 1 < ranks && sizes[rank] < bytes) ++rank;
   Block* block = free_[rank];
   if (block != nullptr) {
     free_[rank] = block->next;
@@ -42,15 +42,15 @@ void BlockPool::give(Block* block) {
   pooled_bytes_ += block->capacity;
 }
 
-void BlockPool::trim() {
+void BlockPool::trim(std::size_t bytes) {
   for (auto& list : free_) {
-    while (list != nullptr) {
+    while (list != nullptr && pooled_bytes_ > bytes) {
       Block* const block = list;
       list = block->next;
+      pooled_bytes_ -= block->capacity;
       ::operator delete(block);
     }
   }
-  pooled_bytes_ = 0;
 }
 
 namespace {

@@ -3,6 +3,7 @@
 // block, so data is copied once, when it is queued. A stream with nothing to send owns no block.
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 #include "village/base/bytes.hpp"
 
@@ -15,7 +16,7 @@ struct Block {
   std::byte* data() { return reinterpret_cast<std::byte*>(this + 1); }
 };
 
-/// BlockPool keeps free blocks of three sizes for reuse, at most limits::pooled_bytes_max, one pool for each
+/// BlockPool keeps free blocks of four sizes for reuse, at most limits::pooled_bytes_max, one pool for each
 /// thread.
 class BlockPool {
  public:
@@ -25,16 +26,17 @@ class BlockPool {
   Block* take(std::size_t bytes);
   void give(Block* block);
   std::size_t pooled_bytes() const { return pooled_bytes_; }
-  /// trim frees all pooled blocks.
-  void trim();
+  /// trim frees pooled blocks until at most `bytes` are left.
+  void trim(std::size_t bytes = 0);
   BlockPool() = default;
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
   ~BlockPool() { trim(); }
 
  private:
-  static constexpr std::uint32_t sizes[] = {2'048, 16'384, 65'536};
-  Block* free_[3] = {};
+  static constexpr std::uint32_t sizes[] = {1'024, 2'048, 16'384, 65'536};
+  static constexpr std::size_t ranks = std::size(sizes);
+  Block* free_[ranks] = {};
   std::size_t pooled_bytes_ = 0;
 };
 
@@ -51,6 +53,12 @@ class SendQueue {
   /// front is the first contiguous piece; empty if the queue is.
   ByteView front() const {
     return head_ == nullptr ? ByteView{} : ByteView{head_->data() + head_->begin, head_->end - head_->begin};
+  }
+  /// prefetch asks for the memory that front() and pop() will touch.
+  void prefetch() const {
+    if (head_ == nullptr) return;
+    const auto* at = reinterpret_cast<const char*>(head_);
+    for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(at + 64 * line);
   }
   /// pop drops `bytes` of front().
   void pop(std::size_t bytes);

@@ -311,6 +311,7 @@ bool Sender::write_data(Output& out, Stream* stream, Instant now) {
   if (!stream->announced && opening_.front() != stream) {
     return write_stream_frame(out, *opening_.front(), {}, false);
   }
+  Scheduler::prefetch(*stream);
   const auto front = stream->queue.front();
   std::size_t count = std::min<std::size_t>(sendable(front.size(), credit_, stream->credit), chunk_);
   constexpr auto overhead = frame_overhead_bytes + stream_head_bytes;

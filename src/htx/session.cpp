@@ -38,7 +38,10 @@ constexpr village::limits::Row rows[] = {
     {"htx", "rekey_bucket", limits::rekey_bucket, 0,
      "re-handshakes at once, each a few hundred microseconds"},
     {"htx", "message_kept_bytes", limits::message_kept_bytes, 1, "kept by a message reader for reuse"},
-    {"htx", "pooled_bytes_max", limits::pooled_bytes_max, 1, "send blocks kept by a thread for reuse"},
+    {"htx", "pooled_bytes_max", limits::pooled_bytes_max, 1,
+     "send blocks kept by a thread for reuse, no more than were in use"},
+    {"htx", "pooled_idle_bytes_max", limits::pooled_idle_bytes_max, 1,
+     "of those, when its sessions fall idle"},
 };
 const bool declared [[maybe_unused]] = village::limits::declare(rows);
 
@@ -367,9 +370,9 @@ std::vector<StreamStatistics> Session::busiest_streams(std::size_t count) const 
                     [&](const Stream* a, const Stream* b) {
                       return bytes(a) != bytes(b) ? bytes(a) > bytes(b) : a->id < b->id;
                     });
-  std::vector<StreamStatistics> rows;
-  for (std::size_t i = 0; i < count; ++i) rows.push_back(state_->statistics_of(*all[i]));
-  return rows;
+  std::vector<StreamStatistics> busiest;
+  for (std::size_t i = 0; i < count; ++i) busiest.push_back(state_->statistics_of(*all[i]));
+  return busiest;
 }
 
 const Statistics& Session::statistics() const {

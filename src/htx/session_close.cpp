@@ -115,6 +115,7 @@ void Session::State::shrink() {
   events.shrink();
   sender.shrink();
   streams.shrink();
+  BlockPool::local().trim(limits::pooled_idle_bytes_max);
 }
 
 }  // namespace village::htx

@@ -138,7 +138,7 @@ Result<Stream*> Session::State::accept(StreamId id) {
   auto& stream = streams.accept(id, now);
   ++open_peer;
   ++statistics.streams_opened_peer;
-  idle_frames.earn(1);  // its credit comes in a frame of its own
+  idle_frames.earn(1);  // it may be announced by an empty frame
   events.push({EventKind::opened, Code::ok, id});
   raise_window(stream, settings.stream_window_start);
   return &stream;
@@ -192,6 +192,8 @@ Result<void> Session::State::on_stream_data(Stream& stream, const StreamFrame& f
     if (window.unread() > window.window() / 2) raise_connection(window.grown(settings.connection_window_max));
     if (relief_time == Instant::max() && crowded() && settings.unread_time_max > Duration{0})
       relief_time = now + settings.unread_time_max;
+  } else if (!frame.fin) {
+    VG_TRY_VOID(idle_frame());
   }
   if (frame.fin && stream.internal && !capabilities.complete()) return malformed();
   if (frame.fin) on_fin(stream);
@@ -215,7 +217,8 @@ Result<void> Session::State::on_window_update(const Incoming& frame) {
   }
   VG_TRY(stream, stream_of(frame.header.stream));
   if (stream == nullptr) return ok();
-  VG_TRY_VOID(idle_frame());
+  const bool first = stream->credit.left() + stream->sent == limits::stream_credit_start;
+  if (!first) VG_TRY_VOID(idle_frame());  // the first one is the window that comes with the stream
   return sender.add_credit(*stream, update->credit) ? ok() : violation(Code::flow_control_violation);
 }
 

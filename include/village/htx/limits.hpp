@@ -85,7 +85,8 @@ inline constexpr Duration rekey_refill = std::chrono::minutes{5};
 inline constexpr Duration rekey_time_max = std::chrono::seconds{60};
 
 // Memory kept for reuse by one thread.
-inline constexpr std::size_t pooled_bytes_max = 8 << 20;
+inline constexpr std::size_t pooled_bytes_max = 128 << 20;     ///< no more than was in use at once
+inline constexpr std::size_t pooled_idle_bytes_max = 8 << 20;  ///< left when a session on it falls idle
 
 static_assert(stream_credit_start < connection_credit_start);
 static_assert(std::uint64_t{peer_streams_max} * stream_unsent_share_bytes <= (std::uint64_t{1} << 30));
