@@ -34,7 +34,11 @@ if command -v go >/dev/null && [ -d /usr/share/gocode/src/github.com/hashicorp/y
 fi
 
 # Everything runs in a network namespace of its own whose loopback uses cubic, ours and the peers' alike.
-setup='ip link set lo up && ip route change table local local 127.0.0.0/8 dev lo src 127.0.0.1 congctl cubic && exec "$@"'
+# (127.0.0.1 has a route of its own beside 127.0.0.0/8.)
+# shellcheck disable=SC2016
+setup='ip link set lo up || exit; for to in 127.0.0.0/8 127.0.0.1; do
+  ip route change table local local $to dev lo src 127.0.0.1 congctl cubic || exit
+done; exec "$@"'
 apart=()
 for way in "unshare -n" "unshare -rn"; do
   # shellcheck disable=SC2086

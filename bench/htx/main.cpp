@@ -6,14 +6,14 @@ int main(int argc, char** argv) {
   const auto options = parse_options(argc, argv);
   Report report{"htx"};
   if (options.wants("htx.single_stream")) {
-    run_single_stream(options, report);
-    run_loopback(options, report);
-    run_messages(options, report);
+    if (options.wants_part("single_stream")) run_single_stream(options, report);
+    if (options.wants_part("loopback")) run_loopback(options, report);
+    if (options.wants_part("messages")) run_messages(options, report);
   }
   if (options.wants("htx.multi_stream")) {
-    run_multi_stream(options, report);
-    run_many_streams(options, report);
-    run_wan(options, report);
+    if (options.wants_part("multi_stream")) run_multi_stream(options, report);
+    if (options.wants_part("many_streams")) run_many_streams(options, report);
+    if (options.wants_part("wan")) run_wan(options, report);
   }
   if (options.wants("htx.rtt")) run_rtt(options, report);
   if (options.wants("htx.rtt")) run_handshakes(options, report);

@@ -16,7 +16,7 @@ void run_memory(const Options& options, Report& report) {
   const auto count = options.scaled(10'000, 1'000);
   std::vector<htx::Session> sessions;
   sessions.reserve(count);
-  auto [client_keys, server_keys] = shake(htx::Suite::xk_aesgcm_sha256, random);
+  auto [client_keys, server_keys] = shake(htx::Suite::xkhfs_aesgcm_sha256, random);
   const auto copy = [](const htx::SessionKeys& keys) {
     return htx::SessionKeys{keys.algorithm,
                             keys.suite,
@@ -39,7 +39,7 @@ void run_memory(const Options& options, Report& report) {
   sessions.clear();
 
   const std::size_t stream_count = 4'000;
-  JoinedSessions pair{htx::Suite::xk_aesgcm_sha256, settings};
+  JoinedSessions pair{htx::Suite::xkhfs_aesgcm_sha256, settings};
   ByteArray<1> byte{};
   const auto streams_before = live();
   std::vector<htx::StreamId> streams;
@@ -65,7 +65,7 @@ void run_memory(const Options& options, Report& report) {
   {
     const auto identity = crypto::Ed25519KeyPair::generate(random);
     const auto before_state = live();
-    auto handshake = htx::Handshake::initiator(identity, identity.public_key, htx::Suite::xk_aesgcm_sha256,
+    auto handshake = htx::Handshake::initiator(identity, identity.public_key, htx::Suite::xkhfs_aesgcm_sha256,
                                                {}, {}, random);
     must(handshake.has_value(), "handshake does not start");
     report.row("htx.memory", "noise_state", {{"KB", (live() - before_state) / 1000}},

@@ -51,10 +51,14 @@ Options parse_options(int argc, char** argv) {
       options.tables.emplace_back(argv[++i]);
     } else if (arg == "--villaged" && i + 1 < argc) {
       options.villaged = argv[++i];
+    } else if (arg == "--part" && i + 1 < argc) {
+      options.part = argv[++i];
     } else if (arg == "--peers" && i + 1 < argc) {
       options.peers = argv[++i];
     } else {
-      std::fprintf(stderr, "usage: %s [--table ID]... [--quick] [--villaged PATH] [--peers DIR]\n", argv[0]);
+      std::fprintf(stderr,
+                   "usage: %s [--table ID]... [--quick] [--villaged PATH] [--peers DIR] [--part NAME]\n",
+                   argv[0]);
       std::exit(2);
     }
   }

@@ -9,13 +9,16 @@
 
 namespace village::bench {
 
-/// Options are the same for every program: --table ID (repeatable), --quick, --villaged PATH, --peers DIR.
+/// Options are the same for every program: --table ID (repeatable), --quick, --villaged PATH, --peers DIR,
+/// --part NAME.
 struct Options {
   std::vector<std::string> tables;
   bool quick = false;
   std::string peers;     ///< folder of the peers' programs (bench/peers)
   std::string villaged;  ///< path of the daemon for benchmarks that run it
+  std::string part;      ///< one part of a program alone, to profile it; empty = all
   bool wants(const std::string& table) const;
+  bool wants_part(const std::string& name) const { return part.empty() || part == name; }
   /// scaled gives n, or n / 10 (at least `least`) in a quick run.
   std::uint64_t scaled(std::uint64_t n, std::uint64_t least = 1) const;
 };

@@ -5,6 +5,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "crypto/sha256_lanes.hpp"
 
@@ -13,14 +14,13 @@ namespace village::crypto {
 void sha256_compress_openssl(const std::uint32_t* from, const std::uint32_t* block, std::uint32_t* to) {
   SHA256_CTX context;
   std::copy_n(from, 8, context.h);
-  std::uint8_t bytes[64];
-  for (std::size_t i = 0; i < 16; ++i) {
-    for (std::size_t j = 0; j < 4; ++j)
-      bytes[4 * i + j] = static_cast<std::uint8_t>(block[i] >> (24 - 8 * j));
-  }
-  SHA256_Transform(&context, bytes);
+  std::uint32_t bytes[16];
+  for (std::size_t i = 0; i < 16; ++i)
+    bytes[i] = std::endian::native == std::endian::little ? __builtin_bswap32(block[i]) : block[i];
+  SHA256_Transform(&context, reinterpret_cast<const unsigned char*>(bytes));
   std::copy_n(context.h, 8, to);
-  wipe(std::as_writable_bytes(std::span{bytes}));
+  std::fill_n(bytes, 16, 0U);
+  asm volatile("" : : "r"(bytes), "r"(&context) : "memory");  // keeps the zeros: the block may be a key
 }
 
 }  // namespace village::crypto

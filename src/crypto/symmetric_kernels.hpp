@@ -31,9 +31,10 @@ struct Blake2bJob {
   std::byte* digests;
   std::size_t digest_stride, digest_bytes;
 };
-/// A kernel hashes rows begin .. begin + used - 1 (1 to 8 or 4 of them).
+/// A kernel hashes rows begin .. begin + used - 1 (up to 8, 4 and 1 of them).
 void blake2b_avx512(const Blake2bJob& job, std::size_t begin, std::size_t used);
 void blake2b_avx2(const Blake2bJob& job, std::size_t begin, std::size_t used);
+void blake2b_portable(const Blake2bJob& job, std::size_t row, std::size_t used);
 
 /// chacha20_xor_avx512 adds the key stream (64-bit nonce 0, counter from 0) to `data`.
 void chacha20_xor_avx512(const std::byte* key, std::byte* data, std::size_t size);

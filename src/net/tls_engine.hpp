@@ -71,7 +71,8 @@ class TlsEngine final : public TlsVerifier {
   static long bio_control(BIO* bio, int command, long number, void* pointer);
   int read_ciphertext(ByteSpan out, BIO* bio);
   bool write_ciphertext(ByteView in);
-  static constexpr std::size_t write_bytes_max = 7 * limits::tls_record_bytes;
+  /// What one write takes: its records, headers and tags included, fit one batch.
+  static constexpr std::size_t write_bytes_max = limits::tls_batch_bytes - 1024;
   Error failure(int result);
   void set_record_size(std::size_t bytes);
   Result<std::size_t> write_planned(ByteView in, Instant now, bool whole);

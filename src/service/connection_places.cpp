@@ -5,25 +5,28 @@
 namespace village::service {
 namespace {
 
-/// The network of an address as a number: 24 bits of IPv4, 56 of IPv6, and which of the two.
-std::uint64_t network_of(const net::Ip& from) {
+/// The network of an address as a number, and which of the two families.
+std::uint64_t network_of(const net::Ip& from, Neighbourhood width) {
   const auto ip = net::unmapped(from);
   std::uint64_t network = 0;
   if (const auto* v4 = std::get_if<Ipv4Address>(&ip)) {
-    for (std::size_t i = 0; i < 3; ++i) network = network << 8 | std::to_integer<std::uint64_t>((*v4)[i]);
+    for (std::size_t i = 0; i < width.v4_bytes; ++i)
+      network = network << 8 | std::to_integer<std::uint64_t>((*v4)[i]);
     return network;
   }
   const auto& v6 = std::get<Ipv6Address>(ip);
-  for (std::size_t i = 0; i < 7; ++i) network = network << 8 | std::to_integer<std::uint64_t>(v6[i]);
+  for (std::size_t i = 0; i < width.v6_bytes; ++i)
+    network = network << 8 | std::to_integer<std::uint64_t>(v6[i]);
   return network | std::uint64_t{1} << 63;
 }
 
 }  // namespace
 
-AddressShares::AddressShares() : secret_{crypto::SystemRandom{}.u64() | 1} {}
+AddressShares::AddressShares(Neighbourhood network)
+    : network_{network}, secret_{crypto::SystemRandom{}.u64() | 1} {}
 
 std::optional<Place> AddressShares::take(const net::Ip& from, std::uint32_t share) {
-  auto mixed = network_of(from) ^ secret_;  // two rounds of multiply and fold by a secret factor
+  auto mixed = network_of(from, network_) ^ secret_;  // two rounds of multiply and fold by a secret factor
   mixed = (mixed ^ mixed >> 32) * secret_;
   mixed = (mixed ^ mixed >> 29) * secret_;
   return Place::take(taken_[mixed >> 52], share);

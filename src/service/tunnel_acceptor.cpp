@@ -34,6 +34,18 @@ std::vector<htx::Suite> suites_of(const TunnelOptions& options) {
   return suites;
 }
 
+// A place for a handshake. Neighbours have a share, and a wider network half of all: a crowd that spreads its
+// addresses leaves places to the others.
+std::optional<Place> take_handshake(TunnelCounts& counts, const TunnelOptions& options, const net::Ip& from) {
+  auto near = counts.handshake_shares.take(from, options.decoy.handshakes_share_max);
+  auto wide = counts.handshake_wide_shares.take(from, (options.handshakes_max + 1) / 2);
+  auto place = Place::take(counts.handshakes, options.handshakes_max);
+  if (!near || !wide || !place) return std::nullopt;
+  place->join(std::move(*near));
+  place->join(std::move(*wide));
+  return place;
+}
+
 Error refused(Refusal reason, Error error) {
   tunnel_metrics::refuse(reason);
   return error;
@@ -80,9 +92,8 @@ net::Task<std::shared_ptr<TunnelLink>> TunnelAcceptor::enter(net::Accepted conne
                                                              std::optional<Place>& session) {
   const auto options = context_.options;
   const auto from = connection.peer ? connection.peer->ip : net::Ip{};
-  const auto share = context_.counts->handshake_shares.take(from, options->decoy.handshakes_share_max);
-  auto handshake = Place::take(context_.counts->handshakes, options->handshakes_max);
-  if (!share || !handshake) co_return refused(Refusal::handshakes_full, Error{Errc::busy});
+  auto handshake = take_handshake(*context_.counts, *options, from);
+  if (!handshake) co_return refused(Refusal::handshakes_full, Error{Errc::busy});
   const PendingHandshake pending;
   const auto begin = context_.core.clock().now();
   ServerWayIn settings{options->identity, tls_,

@@ -1,6 +1,8 @@
 // SHA-256, BLAKE2b, key streams and LIONESS: every form against one-at-a-time code of the libraries, and the
 // published vectors.
 #include <gtest/gtest.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
 
 #include <nlohmann/json.hpp>
 
@@ -131,26 +133,36 @@ TEST(HmacSha256Key, TakesKeysLongerThanABlock) {
   EXPECT_EQ(to_hex(out), to_hex(hkdf(salt, key, {}, 64)));
 }
 
-TEST(Blake2bBatch, EveryLevelEqualsLibsodiumAndOpenssl) {
+/// blake2b_by_openssl is its MAC of that name.
+Bytes blake2b_by_openssl(ByteView key, ByteView message, std::size_t size) {
+  static EVP_MAC* const mac = EVP_MAC_fetch(nullptr, "BLAKE2BMAC", nullptr);
+  const std::unique_ptr<EVP_MAC_CTX, decltype(&EVP_MAC_CTX_free)> context{EVP_MAC_CTX_new(mac),
+                                                                          EVP_MAC_CTX_free};
+  OSSL_PARAM params[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size), OSSL_PARAM_construct_end()};
+  EXPECT_EQ(EVP_MAC_init(context.get(), octets(key), key.size(), params), 1);
+  EXPECT_EQ(EVP_MAC_update(context.get(), octets(message), message.size()), 1);
+  Bytes digest(size);
+  EXPECT_EQ(EVP_MAC_final(context.get(), octets(ByteSpan{digest}), &size, size), 1);
+  return digest;
+}
+
+TEST(Blake2bBatch, EveryLevelEqualsOpenssl) {
   SeededRandom random{4};
   for (const auto level : available_cpu_levels()) {
     for (const auto count : row_counts) {
       for (const auto size : message_sizes) {
         for (const std::size_t digest_bytes : {1, 32, 64}) {
-          const Table keys{64, count, random}, messages{size, count, random};
-          Table digests{digest_bytes, count}, wanted{digest_bytes, count};
+          const Table keys{digest_bytes == 32 ? 64U : 16U + size % 48, count, random};
+          const Table messages{size, count, random};
+          Table digests{digest_bytes, count};
           blake2b_batch(level, keys.view(), messages.view(), digests.all());
-          blake2b_batch(CpuLevel::portable, keys.view(), messages.view(), wanted.all());
-          ASSERT_EQ(digests.memory, wanted.memory) << name(level) << " rows " << count << " size " << size;
+          for (std::size_t i = 0; i < count; ++i)
+            ASSERT_EQ(to_hex(digests.view()[i]),
+                      to_hex(blake2b_by_openssl(keys.view()[i], messages.view()[i], digest_bytes)))
+                << name(level) << " rows " << count << " size " << size << " key " << keys.bytes;
+          ASSERT_TRUE(digests.gaps_are_whole());
         }
       }
-    }
-    for (const std::size_t key_bytes : {16, 33, 63}) {
-      const Table keys{key_bytes, 5, random}, messages{200, 5, random};
-      Table digests{20, 5}, wanted{20, 5};
-      blake2b_batch(level, keys.view(), messages.view(), digests.all());
-      blake2b_batch(CpuLevel::portable, keys.view(), messages.view(), wanted.all());
-      EXPECT_EQ(digests.memory, wanted.memory) << name(level) << " key " << key_bytes;
     }
   }
 }

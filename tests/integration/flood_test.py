@@ -131,7 +131,6 @@ class Flood(unittest.TestCase):
 
 class FloodTls(Flood):
     outer = "tls"
-    per_second = 350  # 2 s each: fewer than there are places
     kinds = ("garbage", "half-hello")
     slow_kinds = ("silent", "slow-hello", "tls-silent", "tls-slow")
 

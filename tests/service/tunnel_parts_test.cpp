@@ -9,6 +9,7 @@
 #include "service/tunnel_peer.hpp"
 #include "service/tunnel_way_in.hpp"
 #include "tunnel_world.hpp"
+#include "village/service/connection_places.hpp"
 #include "village/service/exit_policy.hpp"
 
 namespace village::test {
@@ -157,6 +158,37 @@ TEST(ExitPolicy, AllowsWhatTheOperatorAllowed) {
     EXPECT_TRUE(all(ip));
     EXPECT_EQ(on(ip), ip == outside);
   }
+}
+
+TEST(AddressShares, AreOfTheNetworkTheyAreFor) {
+  const auto address = [](unsigned second, unsigned third, unsigned last) {
+    return net::Ip{Ipv4Address{std::byte{127}, static_cast<std::byte>(second), static_cast<std::byte>(third),
+                               static_cast<std::byte>(last)}};
+  };
+  service::AddressShares near{service::near_network}, wide{service::wide_network};
+  const auto first = near.take(address(1, 1, 1), 1);
+  EXPECT_TRUE(first);
+  EXPECT_FALSE(near.take(address(1, 1, 2), 1));
+  std::vector<service::Place> held;
+  for (unsigned third = 0; third < 200; ++third) {  // a crowd over many /24 of one /16
+    if (auto place = wide.take(address(1, third, 1), 50)) held.push_back(std::move(*place));
+  }
+  EXPECT_EQ(held.size(), 50U);
+  auto other = wide.take(address(200, 1, 1), 51);  // 51: its cell may be the crowd's
+  EXPECT_TRUE(other);
+}
+
+TEST(Place, IsGivenBackWithThoseJoinedToIt) {
+  std::atomic<std::uint32_t> all{0}, part{0}, most{0};
+  {
+    auto place = service::Place::take(all, 1);
+    ASSERT_TRUE(place);
+    place->join(*service::Place::take(part, 1));
+    place->join(*service::Place::take(most, 1));
+    const auto moved = std::move(*place);
+    EXPECT_EQ(all + part + most, 3U);
+  }
+  EXPECT_EQ(all + part + most, 0U);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace village::crypto {
 
 /// chacha20_xor adds the ChaCha20 key stream with nonce 0 and counter 0 to `data` (less than 256 GiB). Never
-/// use one key twice. Cost for 1,668 bytes on an AMD EPYC (Zen 5): see README, "Kernels". Allocates nothing.
+/// use one key twice. Allocates nothing.
 void chacha20_xor(std::span<const std::byte, 32> key, ByteSpan data);
 void chacha20_xor(CpuLevel level, std::span<const std::byte, 32> key, ByteSpan data);
 

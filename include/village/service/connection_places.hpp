@@ -11,7 +11,8 @@
 
 namespace village::service {
 
-/// Place is one of a number of places shared by all cores; given back when the holder dies.
+/// Place is one of a number of places shared by all cores, and others joined to it; given back when the
+/// holder dies.
 class Place {
  public:
   /// take gives nothing when all are taken. Any thread.
@@ -20,30 +21,50 @@ class Place {
     taken.fetch_sub(1, std::memory_order_relaxed);
     return std::nullopt;
   }
-  Place(Place&& other) noexcept : taken_{std::exchange(other.taken_, nullptr)} {}
+  Place(Place&& other) noexcept : taken_{std::exchange(other.taken_, {})} {}
   Place& operator=(Place&& other) noexcept {
     std::swap(taken_, other.taken_);
     return *this;
   }
   ~Place() {
-    if (taken_ != nullptr) taken_->fetch_sub(1, std::memory_order_relaxed);
+    for (auto* const taken : taken_) {
+      if (taken != nullptr) taken->fetch_sub(1, std::memory_order_relaxed);
+    }
+  }
+  /// join makes `other` be given back with this one. Two at most.
+  void join(Place other) {
+    for (auto& taken : taken_) {
+      if (taken == nullptr) {
+        taken = std::exchange(other.taken_[0], nullptr);
+        return;
+      }
+    }
   }
 
  private:
-  explicit Place(std::atomic<std::uint32_t>& taken) : taken_{&taken} {}
-  std::atomic<std::uint32_t>* taken_;
+  explicit Place(std::atomic<std::uint32_t>& taken) : taken_{&taken, nullptr, nullptr} {}
+  std::array<std::atomic<std::uint32_t>*, 3> taken_;
 };
 
-/// AddressShares counts places by /24 (IPv4) and /56 (IPv6), in a fixed table under a secret hash: two
-/// networks may meet in one cell (4,096 of them), so what is bounded is never more than the share. 16 KiB.
+/// Neighbourhood is how much of an address counts as one neighbourhood.
+struct Neighbourhood {
+  std::size_t v4_bytes, v6_bytes;
+};
+inline constexpr Neighbourhood near_network{3, 7};  ///< /24 and /56: one customer or site
+inline constexpr Neighbourhood wide_network{
+    2, 4};  ///< /16 and /32: one provider, or a crowd that spreads its addresses
+
+/// AddressShares counts places by network, in a fixed table under a secret hash: two networks may meet in one
+/// cell (4,096 of them), so what is bounded is never more than the share. 16 KiB.
 class AddressShares {
  public:
-  AddressShares();
+  explicit AddressShares(Neighbourhood network = near_network);
   /// take gives a place unless the neighbours of `from` have `share` of them. Any thread.
   std::optional<Place> take(const net::Ip& from, std::uint32_t share);
 
  private:
   static constexpr std::size_t cells = 4'096;
+  Neighbourhood network_;
   std::uint64_t secret_;
   std::array<std::atomic<std::uint32_t>, cells> taken_{};
 };

@@ -52,6 +52,7 @@ struct TunnelCounts {
   std::atomic<std::uint32_t> udp_associations{0};  ///< of peers, at the exit
   std::atomic<std::uint32_t> strangers{0};         ///< connections that the decoy serves
   AddressShares handshake_shares, stranger_shares;
+  AddressShares handshake_wide_shares{wide_network};
 
   /// resumption is the keys of TLS session tickets: strangers may resume on any core.
   std::shared_ptr<const crypto::Secret<80>> resumption() const { return resumption_; }
