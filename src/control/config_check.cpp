@@ -146,7 +146,7 @@ class Checker {
       if (peer.address && peer.outer == Outer::tls && !peer.ticket &&
           document_.find(pointer + "/ticket") == nullptr) {
         warning(pointer,
-                "without \"ticket\" this peer lets nobody in, unless its tickets are off; get a new "
+                "without \"ticket\" this peer will not let us in, unless its tickets are off; get a new "
                 "invitation (\"villaged peer invite\" there, \"villaged peer add\" here), or say "
                 "\"ticket\": null");
       }

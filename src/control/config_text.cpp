@@ -165,7 +165,8 @@ std::string example_config() {
       {"peers", Json::array({{{"name", "berlin"},
                               {"key", key},
                               {"address", "berlin.example.org:8443"},
-                              {"pin", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}},
+                              {"pin", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+                              {"ticket", "AAECAwQFBgc.47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"}},
                              {{"name", "laptop"}, {"key", other_key}, {"inbound", true}}})},
   };
   values["proxy"] = {

@@ -12,6 +12,9 @@ Json peer_entry(const service::TunnelPeer& peer) {
     entry["outer"] = peer.outer == service::Outer::tls ? "tls" : "none";
     if (peer.pin) entry["pin"] = wire::base64url(*peer.pin);
     if (peer.ticket) entry["ticket"] = service::ticket_text(*peer.ticket);
+    const proxy::UpgradePlace usual;
+    if (peer.upgrade.path != usual.path) entry["upgrade"]["path"] = peer.upgrade.path;
+    if (peer.upgrade.cookie != usual.cookie) entry["upgrade"]["cookie"] = peer.upgrade.cookie;
     entry["suites"] = Json::array();
     for (const auto suite : peer.suites) entry["suites"].push_back(static_cast<int>(suite));
   }

@@ -27,7 +27,8 @@ bool read_parameters(std::string_view query, Parameters& out, std::string& probl
     const auto [pair, rest] = split(query, '&');
     const auto [key, value] = split(pair, '=');
     query = rest;
-    if (key != "outer" && key != "pin" && key != "suites" && key != "ticket" && key != "name") {
+    constexpr std::string_view known[] = {"outer", "pin", "suites", "ticket", "path", "cookie", "name"};
+    if (std::find(std::begin(known), std::end(known), key) == std::end(known)) {
       problem = "the invitation has the unknown parameter \"" + std::string{key} +
                 "\"; it may come from a newer villaged, or be damaged";
       return false;
@@ -91,6 +92,18 @@ bool read_outer(const Parameters& parameters, service::TunnelPeer& peer, std::st
   return true;
 }
 
+bool read_upgrade(const Parameters& parameters, proxy::UpgradePlace& place, std::string& problem) {
+  const auto take = [&](const char* name, std::string& into, bool (*good)(std::string_view)) {
+    const auto found = parameters.find(name);
+    if (found == parameters.end()) return true;
+    into = found->second;
+    if (!good(into)) problem = std::string{"the invitation's "} + name + " is damaged";
+    return good(into);
+  };
+  return take("path", place.path, proxy::is_upgrade_path) &&
+         take("cookie", place.cookie, proxy::is_cookie_name);
+}
+
 }  // namespace
 
 std::optional<service::TunnelPeer> parse_peer_uri(std::string_view text, std::string& problem) {
@@ -120,8 +133,10 @@ std::optional<service::TunnelPeer> parse_peer_uri(std::string_view text, std::st
     return refuse("the invitation's address \"" + std::string{address_text} + "\" is no host:port");
   peer.address = *std::move(address);
   Parameters parameters;
-  if (!read_parameters(query, parameters, problem) || !read_outer(parameters, peer, problem))
+  if (!read_parameters(query, parameters, problem) || !read_outer(parameters, peer, problem) ||
+      !read_upgrade(parameters, peer.upgrade, problem)) {
     return std::nullopt;
+  }
   if (const auto suites = parameters.find("suites"); suites != parameters.end()) {
     if (!read_suites(suites->second, peer.suites, problem)) return std::nullopt;
   }
@@ -141,6 +156,9 @@ std::string peer_uri(const service::TunnelPeer& peer) {
     suites += (suites.empty() ? "" : ",") + std::to_string(static_cast<int>(suite));
   uri += "&suites=" + suites;
   if (peer.ticket) uri += "&ticket=" + service::ticket_text(*peer.ticket);
+  const proxy::UpgradePlace usual;
+  if (peer.upgrade.path != usual.path) uri += "&path=" + peer.upgrade.path;
+  if (peer.upgrade.cookie != usual.cookie) uri += "&cookie=" + peer.upgrade.cookie;
   if (!peer.name.empty()) uri += "&name=" + peer.name;
   return uri;
 }

@@ -111,6 +111,7 @@ int invite(const Arguments& arguments) {
     const auto ring = service::TicketKeyring::read_or_make(path, wall_now());
     if (!ring) return complain("peer", ticket_problem(path, ring.error()), exit_failed);
     self.ticket = ring->keys().front().secret.open;
+    self.upgrade = config.htx.upgrade;
   }
   const auto uri = peer_uri(self);
   std::fprintf(

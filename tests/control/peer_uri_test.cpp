@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "village/service/ticket_keyring.hpp"
+
 namespace village::control {
 namespace {
 
@@ -11,8 +13,8 @@ using testing::HasSubstr;
 
 const std::string key = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
 const std::string pin = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
-const std::string whole =
-    "htx://" + key + "@exit.example.org:8443?outer=tls&pin=" + pin + "&suites=5,3&name=berlin";
+const std::string whole = "htx://" + key + "@exit.example.org:8443?outer=tls&pin=" + pin +
+                          "&suites=5,3&ticket=AAECAwQFBgc." + pin + "&path=/live&cookie=sid&name=berlin";
 
 TEST(PeerUri, AWholeOneReadsBack) {
   std::string problem;
@@ -22,6 +24,9 @@ TEST(PeerUri, AWholeOneReadsBack) {
   EXPECT_EQ(to_text(peer->address.value()), "exit.example.org:8443");
   EXPECT_EQ(peer->outer, service::Outer::tls);
   EXPECT_TRUE(peer->pin);
+  ASSERT_TRUE(peer->ticket);
+  EXPECT_EQ(service::ticket_text(*peer->ticket), "AAECAwQFBgc." + pin);
+  EXPECT_EQ(peer->upgrade, (proxy::UpgradePlace{"/live", "sid"}));
   EXPECT_FALSE(peer->allow_inbound);
   EXPECT_EQ(peer_uri(*peer), whole);
 }
@@ -33,6 +38,8 @@ TEST(PeerUri, WhatIsLeftOutHasItsDefault) {
   EXPECT_EQ(peer->name, "");
   EXPECT_EQ(peer->outer, service::Outer::tls);
   EXPECT_FALSE(peer->pin);
+  EXPECT_FALSE(peer->ticket);
+  EXPECT_EQ(peer->upgrade, proxy::UpgradePlace{});
   EXPECT_EQ(peer->suites, service::TunnelPeer{}.suites);
   EXPECT_EQ(to_text(peer->address.value()), "[2001:db8::1]:443");
 }
@@ -79,7 +86,11 @@ TEST(PeerUri, EverythingElseIsRefusedWithAReason) {
       {good + "?suites=7,99", "none of the invitation's suites"},
       {good + "?name=Berlin", "name is not made of"},
       {good + "?name=", "name is not made of"},
-      {good + "?ticket=1.abc", "unknown parameter \"ticket\""},
+      {good + "?hash=sha1", "unknown parameter \"hash\""},
+      {good + "?ticket=1.abc", "ticket key is damaged"},
+      {good + "?outer=none&ticket=AAECAwQFBgc." + pin, "outer=none takes no tickets"},
+      {good + "?path=ws", "path is damaged"},
+      {good + "?cookie=a;b", "cookie is damaged"},
       {good + "?outer=tls name=x", "blanks"},
       {good + "?name=\xC3\xA9", "blanks or other characters"},
       {good + "?name=" + std::string(3'000, 'a'), "longer than any"},

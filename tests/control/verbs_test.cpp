@@ -225,7 +225,7 @@ TEST(Init, TakesItsAddressesAndAnswersInJson) {
   EXPECT_EQ(to_text(config->htx.listen[0].address), "[::1]:0");
   EXPECT_FALSE(config->control.listen);
   EXPECT_TRUE(config->htx.exit.allow_private);
-  EXPECT_EQ(json.at("files").size(), 5U);
+  EXPECT_EQ(json.at("files").size(), 6U);  // with the ticket keys
 }
 
 TEST(Init, AFolderThatCannotBeMadeFails) {
