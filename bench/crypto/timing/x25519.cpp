@@ -53,12 +53,12 @@ struct Comparison {
 
 struct Batch {
   ByteArray<32 * 8> scalars{}, points{};
-  int chosen = 0;
+  std::size_t chosen = 0;
 };
 
 void prepare(std::vector<Batch>& batches, RandomSource& random) {
   for (auto& batch : batches) {
-    batch.chosen = static_cast<int>(random.below(2));
+    batch.chosen = random.below(2);
     random.fill(batch.scalars);
     random.fill(batch.points);
     if (batch.chosen == 0) batch.scalars = {};
