@@ -117,8 +117,9 @@ void sample_noise(std::span<const std::byte, 32> seed, std::uint8_t first_nonce,
 std::size_t parse_uniform(ByteView in, Polynomial& out, std::size_t count) {
   const auto* bytes = octets(in);
   for (std::size_t i = 0; i + 3 <= in.size() && count < out.c.size(); i += 3) {
-    const unsigned first = bytes[i] | (bytes[i + 1] & 15U) << 8;
-    const unsigned second = bytes[i + 1] >> 4 | bytes[i + 2] << 4;
+    const unsigned a = bytes[i], b = bytes[i + 1], c = bytes[i + 2];
+    const unsigned first = a | (b & 15U) << 8;
+    const unsigned second = b >> 4 | c << 4;
     out.c[count] = static_cast<std::int16_t>(first);
     count += first < q ? 1 : 0;
     if (count == out.c.size()) break;

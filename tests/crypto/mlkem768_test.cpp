@@ -150,7 +150,8 @@ TEST(MlkemCodec, CompressionRounds) {
       const auto rounded = (2 * (x << bits) + q) / (2 * q) % (1 << bits);
       ASSERT_EQ(compress(static_cast<std::uint32_t>(x), bits), static_cast<std::uint32_t>(rounded));
     }
-    for (std::uint32_t y = 0; y < 1U << bits; ++y) ASSERT_EQ(compress(decompress(y, bits), bits), y);
+    for (std::uint32_t y = 0; y < 1U << bits; ++y)
+      ASSERT_EQ(compress(static_cast<std::uint32_t>(decompress(y, bits)), bits), y);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 
 #include "support/vectors.hpp"
@@ -74,7 +75,7 @@ TEST(Sha256Batch, EveryFormEqualsTheLibrary) {
 TEST(HmacSha256Batch, EveryFormEqualsTheLibrary) {
   SeededRandom random{2};
   for (const auto form : sha256_forms()) {
-    for (const std::size_t key_bytes : {1, 16, 32, 63, 64}) {
+    for (const std::size_t key_bytes : std::initializer_list<std::size_t>{1, 16, 32, 63, 64}) {
       for (const auto size : message_sizes) {
         const Table keys{key_bytes, 19, random}, messages{size, 19, random};
         Table macs{16, 19};
@@ -100,7 +101,7 @@ TEST(HkdfSha256Batch, EveryFormEqualsTheLibrary) {
   for (const auto form : sha256_forms()) {
     for (const std::size_t info_bytes :
          {0UL, 1UL, 21UL, 22UL, 23UL, 53UL, 54UL, 55UL, 97UL, limits::hkdf_batch_info_bytes_max}) {
-      for (const std::size_t size : {1, 31, 32, 33, 192, 288}) {
+      for (const std::size_t size : std::initializer_list<std::size_t>{1, 31, 32, 33, 192, 288}) {
         Bytes info(info_bytes), salt(info_bytes % 100);
         random.fill(info);
         random.fill(salt);
@@ -151,7 +152,7 @@ TEST(Blake2bBatch, EveryLevelEqualsOpenssl) {
   for (const auto level : available_cpu_levels()) {
     for (const auto count : row_counts) {
       for (const auto size : message_sizes) {
-        for (const std::size_t digest_bytes : {1, 32, 64}) {
+        for (const std::size_t digest_bytes : std::initializer_list<std::size_t>{1, 32, 64}) {
           const Table keys{digest_bytes == 32 ? 64U : 16U + size % 48, count, random};
           const Table messages{size, count, random};
           Table digests{digest_bytes, count};
@@ -198,7 +199,7 @@ TEST(KeyStream, EveryLevelEqualsThePortableOneAtEverySize) {
 
 TEST(Lioness, EveryLevelDecryptsWhatEveryOtherEncrypted) {
   SeededRandom random{6};
-  for (const std::size_t size : {33, 64, 1024, 1700, 2065}) {
+  for (const std::size_t size : std::initializer_list<std::size_t>{33, 64, 1024, 1700, 2065}) {
     for (const auto count : row_counts) {
       const Table keys{lioness_key_bytes, count, random}, plain{size, count, random};
       auto wanted = plain;
@@ -218,7 +219,7 @@ TEST(Lioness, EveryLevelDecryptsWhatEveryOtherEncrypted) {
 TEST(Lioness, OneBitChangesBothHalves) {
   Bytes key(lioness_key_bytes, std::byte{1}), block(1700, std::byte{2});
   lioness_encrypt(fixed<lioness_key_bytes>(key), block);
-  for (const std::size_t at : {0UL, 31UL, 32UL, 1699UL}) {
+  for (const std::size_t at : std::initializer_list<std::size_t>{0UL, 31UL, 32UL, 1699UL}) {
     auto damaged = block;
     damaged[at] ^= std::byte{1};
     lioness_decrypt(fixed<lioness_key_bytes>(key), damaged);

@@ -218,7 +218,7 @@ TEST(Handshake, HybridFlightsHaveTheSizesOfTheTable) {
     ASSERT_TRUE(is_supported(suite) && suite_info(suite)->hybrid);
     SeededRandom random{5};
     auto pair = talk(suite, random, keys, {suite});
-    for (const std::size_t size : {4 + 2 + 1248, 2 + 1152, 2 + 64 + 34}) {
+    for (const std::size_t size : std::initializer_list<std::size_t>{4 + 2 + 1248, 2 + 1152, 2 + 64 + 34}) {
       auto& from = size == 2 + 1152 ? pair.server : pair.client;
       const auto bytes = flight(from);
       EXPECT_EQ(bytes.size(), size);

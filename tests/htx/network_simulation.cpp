@@ -117,9 +117,18 @@ void NetworkSimulation::plan_upload() {
 bool NetworkSimulation::turn() {
   ++turns_;
   bool moved = false;
-  for (const int who : {0, 1}) moved |= write(who) | read(who) | meet_deadline(who) | hang_up(who);
-  for (const int who : {0, 1}) moved |= act(who);
-  return moved | settle() | strike() | connect_or_rest();
+  const auto note = [&moved](bool step) { moved = moved || step; };  // every step is taken
+  for (const int who : {0, 1}) {
+    note(write(who));
+    note(read(who));
+    note(meet_deadline(who));
+    note(hang_up(who));
+  }
+  for (const int who : {0, 1}) note(act(who));
+  note(settle());
+  note(strike());
+  note(connect_or_rest());
+  return moved;
 }
 
 Instant NetworkSimulation::next() const {
