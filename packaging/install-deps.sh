@@ -10,6 +10,7 @@ set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config git ca-certificates python3 curl
        libssl-dev libsodium-dev nlohmann-json3-dev libspdlog-dev libfmt-dev prometheus-cpp-dev libc-ares-dev
+       libnghttp2-dev
        libseccomp-dev zlib1g-dev)
 tests=(nginx-light libgtest-dev libgmock-dev libbenchmark-dev curl openssl python3-socks prometheus strace iproute2 systemd ccache valgrind)
 # Peers are built with what is on the PATH; distributions' Go and Rust are older than most peers want.

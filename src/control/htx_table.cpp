@@ -82,7 +82,7 @@ Shape<service::DecoyOptions> decoy_section() {
             &DecoyOptions::origin_plain, nullable(address(false))),
       field({.name = "directory",
              .reload = live,
-             .doc = "Without \"origin\": a folder whose files are shown, by HTTP/1.1 only; \"\" = none"},
+             .doc = "Without \"origin\": a folder whose files are shown, by HTTP/1.1 and h2; \"\" = none"},
             &DecoyOptions::directory, optional_path()),
       field(
           {.name = "connections_max", .reload = live, .doc = "Strangers' connections at once, on all cores"},

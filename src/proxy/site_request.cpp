@@ -42,7 +42,17 @@ bool has_odd_segment(std::string_view path) {
   return false;
 }
 
-Result<std::string> parse_target(std::string_view target) {
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stop, problem] = std::from_chars(text.data(), end, value);
+  if (text.empty() || problem != std::errc{} || stop != end) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+Result<std::string> parse_site_target(std::string_view target) {
   if (!target.starts_with('/')) {
     const auto scheme = target.find("://");
     if (scheme == std::string_view::npos) return fail(Errc::malformed);
@@ -53,16 +63,6 @@ Result<std::string> parse_target(std::string_view target) {
   if (has_odd_segment(path)) return fail(Errc::malformed);
   return std::move(path);
 }
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, problem] = std::from_chars(text.data(), end, value);
-  if (text.empty() || problem != std::errc{} || stop != end) return std::nullopt;
-  return value;
-}
-
-}  // namespace
 
 Result<SiteRequest> parse_site_request(std::string_view head) {
   SiteRequest request;
@@ -76,7 +76,7 @@ Result<SiteRequest> parse_site_request(std::string_view head) {
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return fail(Errc::version);
   const auto target = line->substr(first + 1, last - first - 1);
   if (target.empty() || target.find(' ') != std::string_view::npos) return fail(Errc::malformed);
-  VG_TRY(path, parse_target(target));
+  VG_TRY(path, parse_site_target(target));
   request.path = std::move(path);
   VG_TRY(fields, parse_fields(head));
   VG_TRY(host, only(fields, "Host"));

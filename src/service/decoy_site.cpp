@@ -65,11 +65,16 @@ std::string_view phrase(unsigned status) {
   }
 }
 
-std::string start_of(unsigned status, bool close, const std::string& date) {
-  std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
-  head.append(phrase(status)).append("\r\nDate: ").append(date);
-  head.append("\r\nConnection: ").append(close ? "close" : "keep-alive").append("\r\n");
-  return head;
+DecoySite::Answer written(DecoySite::Reply reply, bool close, const std::string& date) {
+  DecoySite::Answer answer;
+  answer.close = close;
+  answer.head = "HTTP/1.1 " + std::to_string(reply.status) + " ";
+  answer.head.append(phrase(reply.status)).append("\r\nDate: ").append(date);
+  answer.head.append("\r\nConnection: ").append(close ? "close" : "keep-alive").append("\r\n");
+  for (const auto& [name, value] : reply.fields) answer.head.append(name).append(": ").append(value + "\r\n");
+  answer.head += "\r\n";
+  answer.reply = std::move(reply);
+  return answer;
 }
 
 Result<Bytes> read_file(const fs::path& path, std::uint64_t size_max) {
@@ -110,60 +115,60 @@ Result<std::shared_ptr<const DecoySite>> DecoySite::load(const std::string& dire
   return std::shared_ptr<const DecoySite>{site};
 }
 
-DecoySite::Answer DecoySite::error(unsigned status, bool close, bool with_body, const std::string& date) {
+DecoySite::Reply DecoySite::error(unsigned status, bool with_body) {
   const auto text = std::to_string(status) + " " + std::string{phrase(status)};
-  const auto page = "<html>\r\n<head><title>" + text + "</title></head>\r\n<body>\r\n<h1>" + text +
-                    "</h1>\r\n</body>\r\n</html>\r\n";
-  Answer answer;
-  answer.close = close;
-  answer.head = start_of(status, close, date);
-  answer.head += "Content-Type: text/html\r\nContent-Length: " + std::to_string(page.size()) + "\r\n\r\n";
-  if (with_body) answer.head += page;
-  return answer;
+  auto page = "<html>\r\n<head><title>" + text + "</title></head>\r\n<body>\r\n<h1>" + text +
+              "</h1>\r\n</body>\r\n</html>\r\n";
+  Reply reply;
+  reply.status = status;
+  reply.fields = {{"Content-Type", "text/html"}, {"Content-Length", std::to_string(page.size())}};
+  if (with_body) reply.page = std::move(page);
+  return reply;
 }
 
 DecoySite::Answer DecoySite::answer(std::string_view head, const std::string& date) const {
   const auto request = proxy::parse_site_request(head);
-  if (!request) {
-    const auto code = request.error().code;
-    return error(code == Errc::version ? 505U : code == Errc::limit_exceeded ? 431U : 400U, true, true, date);
-  }
-  const bool close = !request->keep_alive || request->has_body;
-  if (request->method != "GET" && request->method != "HEAD") return error(405, close, true, date);
-  const auto file = files_.find(request->path);
-  if (file == files_.end()) return error(404, close, request->method == "GET", date);
-  auto answer = answer_file(*request, file->second, date);
-  if (request->method == "HEAD") answer.body = {};
-  return answer;
+  if (request) return written(reply(*request), !request->keep_alive || request->has_body, date);
+  const auto code = request.error().code;
+  return written(error(code == Errc::version          ? 505U
+                       : code == Errc::limit_exceeded ? 431U
+                                                      : 400U,
+                       true),
+                 true, date);
 }
 
-DecoySite::Answer DecoySite::answer_file(const proxy::SiteRequest& request, const File& file,
-                                         const std::string& date) const {
-  Answer answer;
-  answer.close = !request.keep_alive || request.has_body;
-  const auto begin = [&](unsigned status) {
-    answer.head = start_of(status, answer.close, date);
-    answer.head += "Last-Modified: " + file.modified + "\r\nETag: " + file.etag + "\r\n";
-  };
+DecoySite::Reply DecoySite::reply(const proxy::SiteRequest& request) const {
+  if (request.method != "GET" && request.method != "HEAD") return error(405, true);
+  const auto file = files_.find(request.path);
+  if (file == files_.end()) return error(404, request.method == "GET");
+  auto reply = file_reply(request, file->second);
+  if (request.method == "HEAD") reply.content = {};
+  return reply;
+}
+
+DecoySite::Reply DecoySite::file_reply(const proxy::SiteRequest& request, const File& file) {
+  Reply reply;
+  reply.fields = {{"Last-Modified", file.modified}, {"ETag", file.etag}};
   const bool same = request.if_none_match.empty() ? request.if_modified_since == file.modified
                                                   : request.if_none_match == file.etag;
   if (same) {
-    begin(304);
-    answer.head += "\r\n";
-    return answer;
+    reply.status = 304;
+    return reply;
   }
   const auto range = proxy::parse_byte_range(request.range, file.content.size());
-  if (!range) return error(416, answer.close, request.method == "GET", date);
-  answer.body = file.content;
-  begin(*range ? 206 : 200);
+  if (!range) return error(416, request.method == "GET");
+  reply.content = file.content;
   if (const auto& part = *range) {
-    answer.body = answer.body.subspan(part->first, part->last - part->first + 1);
-    answer.head += "Content-Range: bytes " + std::to_string(part->first) + "-" + std::to_string(part->last) +
-                   "/" + std::to_string(file.content.size()) + "\r\n";
+    reply.status = 206;
+    reply.content = reply.content.subspan(part->first, part->last - part->first + 1);
+    reply.fields.emplace_back("Content-Range", "bytes " + std::to_string(part->first) + "-" +
+                                                   std::to_string(part->last) + "/" +
+                                                   std::to_string(file.content.size()));
   }
-  answer.head += "Accept-Ranges: bytes\r\nContent-Type: " + file.type +
-                 "\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n\r\n";
-  return answer;
+  reply.fields.emplace_back("Accept-Ranges", "bytes");
+  reply.fields.emplace_back("Content-Type", file.type);
+  reply.fields.emplace_back("Content-Length", std::to_string(reply.content.size()));
+  return reply;
 }
 
 namespace {
@@ -195,12 +200,13 @@ boost::asio::awaitable<void> DecoySite::serve(std::shared_ptr<const DecoySite> s
       continue;
     }
     const auto status = !taken && taken.error().code == Errc::limit_exceeded ? 431U : 400U;
-    const auto answer = taken ? site->answer(collector.text(), date) : error(status, true, true, date);
+    const auto answer =
+        taken ? site->answer(collector.text(), date) : written(error(status, true), true, date);
     close = answer.close;
-    auto written = co_await net::with_deadline(core, stream.write_all(as_bytes(answer.head)), deadline);
-    if (written && !answer.body.empty())
-      written = co_await net::with_deadline(core, stream.write_all(answer.body), deadline);
-    if (!written) co_return;
+    auto sent = co_await net::with_deadline(core, stream.write_all(as_bytes(answer.head)), deadline);
+    if (sent && !answer.reply.bytes().empty())
+      sent = co_await net::with_deadline(core, stream.write_all(answer.reply.bytes()), deadline);
+    if (!sent) co_return;
     if (taken) rest = rest.subspan(*taken);
     collector.reset();
     deadline = net::after(core, limits::decoy_site_patience);

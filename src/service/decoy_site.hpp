@@ -1,12 +1,14 @@
 #pragma once
-// DecoySite: a folder of files shown over HTTP/1.1 to strangers, for those who have no web server. It is a
-// plain site and claims to be no particular server.
+// DecoySite: a folder of files shown over HTTP/1.1 and HTTP/2 (DecoySiteH2) to strangers, for those who have
+// no web server. It is a plain site and claims to be no particular server.
 //
 // All files are read at start and on reload, so that no request touches the file system: nothing to traverse,
 // nothing to wait for.
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "village/base/bytes.hpp"
 #include "village/net/core.hpp"
@@ -26,6 +28,25 @@ class DecoySite {
   static boost::asio::awaitable<void> serve(std::shared_ptr<const DecoySite> site, net::Core& core,
                                             net::Stream& stream, Bytes early);
 
+  /// Reply is an answer before a version of HTTP gives it its form. `content` points into the site.
+  struct Reply {
+    unsigned status = 200;
+    std::vector<std::pair<std::string_view, std::string>> fields;  ///< without Date and Connection
+    ByteView content;
+    std::string page;  ///< the body of an error
+    ByteView bytes() const { return page.empty() ? content : as_bytes(page); }
+  };
+  /// reply answers GET and HEAD of a file, ranges and conditions; else 404, 405, 416.
+  Reply reply(const proxy::SiteRequest& request) const;
+  static Reply error(unsigned status, bool with_body);
+  /// answer gives the answer to a complete HTTP/1.1 head; with `close` the connection ends behind it.
+  struct Answer {
+    std::string head;
+    Reply reply;
+    bool close = false;
+  };
+  Answer answer(std::string_view head, const std::string& date) const;
+
   std::size_t files() const { return files_.size(); }
 
  private:
@@ -35,14 +56,7 @@ class DecoySite {
     std::string modified;
     std::string etag;
   };
-  struct Answer {
-    std::string head;
-    ByteView body;
-    bool close = false;
-  };
-  Answer answer(std::string_view head, const std::string& date) const;
-  Answer answer_file(const proxy::SiteRequest& request, const File& file, const std::string& date) const;
-  static Answer error(unsigned status, bool close, bool with_body, const std::string& date);
+  static Reply file_reply(const proxy::SiteRequest& request, const File& file);
 
   std::map<std::string, File, std::less<>> files_;
 };

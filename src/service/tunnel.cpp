@@ -102,8 +102,9 @@ struct Tunnel::State : TunnelContext {
   }
   /// tls_style is what our listeners look like to strangers.
   ListenerTlsStyle tls_style() const {
-    return {desk != nullptr, options->decoy.origin_h2.has_value(), counts->resumption()};
+    return {desk != nullptr, options->decoy.origin_h2.has_value() || shows_directory(), counts->resumption()};
   }
+  bool shows_directory() const { return desk && !options->decoy.directory.empty() && !options->decoy.origin; }
   /// site reads the decoy's files, if there are to be any.
   std::shared_ptr<const DecoySite> site() const;
   void reload_certificates();
@@ -166,7 +167,7 @@ void Tunnel::State::end_sessions_not_allowed() {
 }
 
 std::shared_ptr<const DecoySite> Tunnel::State::site() const {
-  if (!desk || options->decoy.directory.empty() || options->decoy.origin) return nullptr;
+  if (!shows_directory()) return nullptr;
   auto loaded = DecoySite::load(options->decoy.directory);
   if (loaded) return std::move(*loaded);
   VG_LOG(warn, "htx", "decoy directory unreadable path={} reason={}", options->decoy.directory,

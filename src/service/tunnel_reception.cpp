@@ -6,6 +6,7 @@
 
 #include "service/buffer_pool.hpp"
 #include "service/decoy_metrics.hpp"
+#include "service/decoy_site_h2.hpp"
 #include "village/base/log.hpp"
 #include "village/net/deadline.hpp"
 #include "village/proxy/http_date.hpp"
@@ -116,7 +117,11 @@ net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive_tls(
     const bool http2 = tls->alpn() == "h2";
     decoy_metrics::decoyed(http2 ? Stranger::http2 : Stranger::old_tls);
     auto& origin = http2 ? origins.http2 : origins.http1;
-    if (seated && origin.target()) (void)co_await serve_stranger(*tls, origin, http2, nullptr);
+    if (seated && origin.target()) {
+      (void)co_await serve_stranger(*tls, origin, http2, nullptr);
+    } else if (seated && site_) {
+      co_await show_site(*tls, http2);
+    }
     co_return fail(Errc::denied);
   }
   UpgradeWatch watch{options->upgrade};
@@ -178,6 +183,17 @@ boost::asio::awaitable<SpliceEnd> TunnelReception::serve_stranger(net::Stream& c
   }
   if (end == SpliceEnd::timed_out) decoy_metrics::ended_by_limit.add();
   co_return end;
+}
+
+boost::asio::awaitable<void> TunnelReception::show_site(net::Stream& client, bool http2) {
+  const OpenSplice open;
+  const auto site = site_;
+  if (http2) {
+    const auto end = net::after(context_.core, context_.options->decoy.connection_timeout);
+    co_await DecoySiteH2::serve(site, context_.core, client, end);
+  } else {
+    co_await DecoySite::serve(site, context_.core, client, {});
+  }
 }
 
 /// receive_alone is for nodes without an origin, and for times without a place for strangers: peers still

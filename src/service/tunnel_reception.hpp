@@ -54,6 +54,8 @@ class TunnelReception {
   net::Task<void> receive_plain(net::SocketStream& socket, net::Ip from);
   boost::asio::awaitable<SpliceEnd> serve_stranger(net::Stream& client, DecoyOrigin& origin, bool http2,
                                                    DecoySplice::Judge judge);
+  /// show_site is for those who can be no peers: no head is judged.
+  boost::asio::awaitable<void> show_site(net::Stream& client, bool http2);
   net::Task<Judgement> judge_alone(net::TlsStream& client, DecoySplice::Judge judge, Bytes& held);
   Judgement judge(proxy::UpgradeWatch& watch, ByteView bytes, const net::Ip& from);
   net::Task<void> receive_alone(net::TlsStream& client, DecoySplice::Judge judge, bool seated);

@@ -4,8 +4,10 @@ import concurrent.futures
 import contextlib
 import os
 import pathlib
+import signal
 import socket
 import ssl
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -15,6 +17,7 @@ from web_origin import TIMEOUT_S, Nginx, Wire, without_date
 
 PROGRAM = program_argument()
 need("/usr/sbin/nginx")
+need("curl")
 SCHEMA = pathlib.Path(__file__).parents[2] / "config" / "villaged.schema.json"
 if '"tickets"' not in SCHEMA.read_text():
     print("skipped: this daemon asks for no tickets, so it has no strangers")
@@ -287,6 +290,58 @@ class DecoyTest(unittest.TestCase):
             self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer)
             self.assertIn(b"It works!", answer)
             wire.close()
+
+    def test_a_fresh_exit_shows_its_page_over_http2(self):
+        def curl(*arguments):
+            return subprocess.run(["curl", "-sk", "--max-time", "20", *arguments], capture_output=True, text=True, timeout=30)
+
+        with front(lambda config: config["htx"].update(decoy={"directory": "decoy"})) as (_, node, port):
+            folder = node.folder / "decoy"
+            big = bytes(range(256)) * 4096
+            (folder / "big.bin").write_bytes(big)
+            node.process.send_signal(signal.SIGHUP)
+            url = f"https://127.0.0.1:{port}"
+            for version in ("--http2", "--http1.1"):
+                until(lambda: curl(version, "-o", "/dev/null", "-w", "%{http_code}", url + "/big.bin").stdout == "200",
+                      what="the reload")
+                page = curl(version, "-i", url + "/")
+                self.assertTrue(page.stdout.startswith("HTTP/2 200" if version == "--http2" else "HTTP/1.1 200"), page)
+                self.assertIn("It works!", page.stdout)
+                for name in ("date", "content-type", "content-length", "last-modified", "etag"):
+                    self.assertIn(f"\n{name}: ", page.stdout.lower())
+                etag = [line for line in page.stdout.splitlines() if line.lower().startswith("etag: ")][0][6:]
+
+                def status(*arguments, path="/"):
+                    return curl(version, "-o", "/dev/null", "-w", "%{http_code}", *arguments, url + path).stdout
+
+                self.assertEqual(status("-I"), "200")
+                self.assertEqual(status(path="/nothing"), "404")
+                self.assertEqual(status("-d", "x=1"), "405")
+                self.assertEqual(status("-H", "If-None-Match: " + etag), "304")
+                self.assertEqual(status("-r", "0-3"), "206")
+                self.assertEqual(status("-r", "99999-"), "416")
+                self.assertEqual(status("--path-as-is", path="/../x"), "400")
+                got = subprocess.run(["curl", "-sk", version, "--max-time", "20", url + "/big.bin"], capture_output=True,
+                                     timeout=30).stdout
+                self.assertEqual(got, big)
+
+    def test_a_flood_of_http2_frames_gets_goaway(self):
+        floods = {"ping": b"\x00\x00\x08\x06\x00\x00\x00\x00\x00" + bytes(8),
+                  "settings": H2_SETTINGS,
+                  "reset": None}
+        with front(lambda config: config["htx"].update(decoy={"directory": "decoy"})) as (_, _, port):
+            for name, frame in floods.items():
+                wire = Wire(port).secure(alpn=("h2",))
+                if frame:
+                    flood = frame * 300
+                else:
+                    flood = b"".join(h2_get(stream) + b"\x00\x00\x04\x03\x00" + stream.to_bytes(4, "big") +
+                                     b"\x00\x00\x00\x08" for stream in range(1, 601, 2))
+                answer = said(wire, H2_PREFACE + H2_SETTINGS + flood)
+                goaway = answer.rfind(b"\x00\x00\x08\x07\x00\x00\x00\x00\x00")
+                self.assertEqual(len(answer) - goaway, 17, name)
+                self.assertEqual(answer[-4:], b"\x00\x00\x00\x0b", name)  # ENHANCE_YOUR_CALM
+                wire.close()
 
     def test_sessions_are_resumed_on_every_core(self):
         with front() as (nginx, node, port):

@@ -77,7 +77,7 @@ TEST_P(TunnelUdpOver, CarriesBothFamiliesAndNames) {
   ASSERT_FALSE(path.error);
   UdpPeer four{net::loopback_v4()}, six{net::loopback_v6()};
   const auto target = net::to_target(four.local());
-  for (const std::size_t size : {0, 1, 1'200, 9'000, 60'000})
+  for (const std::size_t size : {0U, 1U, 1'200U, 9'000U, 60'000U})
     EXPECT_TRUE(path.round_trip(four, target, pattern(size, size))) << size;
   EXPECT_TRUE(path.round_trip(six, net::to_target(six.local()), as_bytes("six")));
   const Target named{*DomainName::parse("localhost"), four.local().port};

@@ -23,6 +23,10 @@ struct SiteRequest {
 /// and absolute form. Errors: malformed (400), version (505), limit_exceeded (431).
 Result<SiteRequest> parse_site_request(std::string_view head);
 
+/// parse_site_target reads a request's target alone (`:path` of HTTP/2): decoded, without query. Errors:
+/// malformed.
+Result<std::string> parse_site_target(std::string_view target);
+
 /// ByteRange is the part of `size` bytes that a Range field asks for, if it is a single range.
 struct ByteRange {
   std::uint64_t first = 0, last = 0;

@@ -43,6 +43,14 @@ inline constexpr std::size_t decoy_site_bytes_max = 16 * 1'024 * 1'024;
 inline constexpr Duration decoy_site_patience = std::chrono::seconds{60};  ///< for a head, and for an answer
 inline constexpr Duration decoy_site_linger = std::chrono::seconds{5};     ///< after our FIN
 
+// HTTP/2 of a directory decoy, for each connection.
+inline constexpr std::uint32_t decoy_h2_streams_max = 32;
+inline constexpr std::uint32_t decoy_h2_field_bytes_max = 8'192;  ///< of a request, as RFC 9113 6.5.2 counts
+inline constexpr std::size_t decoy_h2_acks_max = 64;              ///< of PING and SETTINGS, waiting to leave
+inline constexpr std::size_t decoy_h2_requests_max = 1'000;
+inline constexpr std::size_t decoy_h2_nuisances_max =
+    256;  ///< RST_STREAM, PING, SETTINGS, PRIORITY, empty DATA, CONTINUATION and unknown frames together
+
 // File of accepted tickets: rewritten when it holds twice what is of use and at least so many entries.
 inline constexpr std::size_t replay_file_entries_min = 65'536;
 inline constexpr std::size_t replay_file_entries_max = 2 * htx::limits::ticket_replays_max;
