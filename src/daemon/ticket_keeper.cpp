@@ -68,13 +68,21 @@ void TicketKeeper::tick() {
     }
     if (ring) take(*std::move(ring));
   }
-  if (ring_.prune(now, options_.overlap)) {
-    VG_LOG(info, "htx", "ticket key ended: tickets of older invitations are refused from now on");
-    if (const auto written = ring_.write(options_.key_path); !written)
+  if (ring_.prune(now, options_.overlap)) end_old_keys(now);
+}
+
+// The file is read again first: keys revoked by hand since we read it must not come back.
+void TicketKeeper::end_old_keys(WallTime now) {
+  VG_LOG(info, "htx", "ticket key ended: tickets of older invitations are refused from now on");
+  desk_->set_keys(ring_.accepted());
+  auto ring = TicketKeyring::read(options_.key_path);
+  const bool readable = ring && !ring->empty();
+  if (readable && ring->prune(now, options_.overlap)) {
+    if (const auto written = ring->write(options_.key_path); !written)
       VG_LOG(warn, "htx", "ticket keys not written path={} reason=\"{}\"", options_.key_path,
              describe(written.error()));
-    desk_->set_keys(ring_.accepted());
   }
+  if (readable) take(*std::move(ring));
 }
 
 // A peer whose invitation is older than our keys looks like a stranger, to us and to itself: it gets what the

@@ -32,6 +32,7 @@ class TicketKeeper {
 
  private:
   void take(service::TicketKeyring ring);
+  void end_old_keys(WallTime now);
   void report_unknown_keys();
 
   const Clock& clock_;

@@ -48,12 +48,13 @@ void put_entry(wire::Writer& writer, const htx::ReplayEntry& entry) {
   writer.u64(entry.hour);
 }
 
-/// restore takes over one entry as far as it can still be of use. An hour far in the future is damage.
+/// restore takes over one entry as far as it can still be of use. Hours to come count too: a machine without
+/// a battery starts in 1970, and gets its time, and with it the tickets' hours, later.
 void restore(wire::Reader& reader, htx::TicketReplays& replays, std::uint64_t hour) {
   htx::ReplayEntry entry;
   if (!reader.fill(entry.tag)) return;
   entry.hour = reader.u64().value();
-  if (entry.hour > hour + limits::replay_hours_ahead_max) return;
+  if (entry.hour > limits::replay_hour_max) return;
   if (entry.hour + 1 < hour) return replays.raise_stale_hour(entry.hour);
   (void)replays.take(entry);
 }
@@ -83,7 +84,12 @@ Result<ReplayFile> ReplayFile::open(std::string path, htx::TicketReplays& replay
   {
     const FileDescriptor former{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
     if (!former && errno != ENOENT) return system_error();
-    if (former) VG_TRY_VOID(load(former.get(), replays, hour));
+    // A smaller replays_max refuses new tickets; it forgets none that were accepted.
+    const auto entries_max = replays.entries_max();
+    replays.set_entries_max(std::max(entries_max, limits::replay_file_entries_max));
+    const auto loaded = former ? load(former.get(), replays, hour) : ok();
+    replays.set_entries_max(entries_max);
+    if (!loaded) return loaded.error();
   }
   ReplayFile file;
   file.path_ = std::move(path);

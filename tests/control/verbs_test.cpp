@@ -10,10 +10,13 @@
 
 #include "control/completion.hpp"
 #include "control/json.hpp"
+#include "control/peer_uri.hpp"
 #include "support/vectors.hpp"
 #include "temporary_folder.hpp"
 #include "village/control/config.hpp"
 #include "village/control/verb.hpp"
+#include "village/service/ticket_keyring.hpp"
+#include "village/wire/base64.hpp"
 
 namespace village::control {
 namespace {
@@ -287,6 +290,52 @@ TEST_F(TwoNodes, TalkAfterTwoInitsAndTwoPeerCommands) {
   EXPECT_TRUE(entry.htx.peers[0].pin);
   EXPECT_EQ(entry.proxy.default_outbound, "berlin");
   EXPECT_EQ(run({"check", "--config", exit_}).status, 0);
+}
+
+TEST_F(TwoNodes, RotatedTicketKeyIsInTheNextInvitation) {
+  const auto id_of = [](const std::string& uri) {
+    std::string problem;
+    const auto peer = parse_peer_uri(uri, problem);
+    return peer && peer->ticket ? wire::base64url(peer->ticket->id) : "none: " + problem;
+  };
+  const auto key_path = config_of(exit_).htx.tickets.key_path;
+  const auto expect_private = [&key_path] {
+    struct stat status {};
+    ASSERT_EQ(::stat(key_path.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0600U);
+  };
+  const auto first = id_of(invite());
+  ASSERT_EQ(first.size(), 11U) << first;
+  expect_private();
+
+  const auto rotated = run({"peer", "rotate-tickets", "--no-reload", "--config", exit_});
+  EXPECT_EQ(rotated.status, 0) << rotated.err;
+  const auto second = id_of(invite());
+  EXPECT_NE(second, first);
+  EXPECT_THAT(rotated.out, StartsWith("new   " + second + "\nalso  " + first + "\n"));
+  EXPECT_EQ(service::TicketKeyring::read(key_path).value().keys().size(), 2U);
+  expect_private();
+
+  const auto revoked = run({"peer", "rotate-tickets", "--revoke", "--no-reload", "--config", exit_});
+  EXPECT_EQ(revoked.status, 0) << revoked.err;
+  const auto third = id_of(invite());
+  EXPECT_THAT(revoked.out, StartsWith("new   " + third + "\nevery peer"));
+  const auto left = service::TicketKeyring::read(key_path).value();
+  ASSERT_EQ(left.keys().size(), 1U);
+  EXPECT_EQ(wire::base64url(left.keys()[0].secret.open.id), third);
+  EXPECT_THAT((std::vector<std::string>{first, second}), Not(testing::Contains(third)));
+  expect_private();
+}
+
+TEST_F(TwoNodes, RotatingDamagedOrReadableTicketKeysChangesNothing) {
+  const auto key_path = config_of(exit_).htx.tickets.key_path;
+  ASSERT_FALSE(invite().empty());
+  const auto before = test::read_file(key_path);
+  ASSERT_EQ(::chmod(key_path.c_str(), 0644), 0);
+  const auto ran = run({"peer", "rotate-tickets", "--revoke", "--no-reload", "--config", exit_});
+  EXPECT_NE(ran.status, 0);
+  EXPECT_THAT(ran.err, HasSubstr("chmod 600"));
+  EXPECT_EQ(test::read_file(key_path), before);
 }
 
 TEST_F(TwoNodes, TalkWhenTheInvitationComesLater) {

@@ -155,6 +155,38 @@ TEST_F(TicketDeskTest, DamagedFilesLoseNoWholeEntry) {
   EXPECT_EQ(remembered(std::string(40, 'x') + whole.substr(40)), 5) << "a damaged head";
 }
 
+TEST_F(TicketDeskTest, RestartWithTheClockAtZeroForgetsNothing) {
+  clock.set_wall(WallTime{std::chrono::hours{490'000}});
+  const auto before = clock.wall();
+  const auto ticket = fresh();
+  {
+    auto first = desk();
+    EXPECT_EQ(verdict(first, ticket), TicketVerdict::accepted);
+  }
+  clock.set_wall(WallTime{std::chrono::hours{3}});
+  { auto without_battery = desk(); }
+  clock.set_wall(before);
+  auto next = desk();
+  EXPECT_EQ(verdict(next, ticket), TicketVerdict::replayed);
+}
+
+TEST_F(TicketDeskTest, RestartWithASmallerMemoryForgetsNothing) {
+  std::vector<htx::TicketText> used;
+  {
+    auto first = desk();
+    for (int i = 0; i < 4; ++i) {
+      if (i == 2) clock.advance(std::chrono::hours{1});
+      EXPECT_EQ(verdict(first, used.emplace_back(fresh())), TicketVerdict::accepted);
+    }
+  }
+  options.rules.replays_max = 2;
+  auto next = desk();
+  EXPECT_EQ(verdict(next, fresh()), TicketVerdict::full);
+  clock.advance(std::chrono::hours{1});  // the first two are worthless, the others are not
+  EXPECT_EQ(verdict(next, used[2]), TicketVerdict::replayed);
+  EXPECT_EQ(verdict(next, used[3]), TicketVerdict::replayed);
+}
+
 TEST_F(TicketDeskTest, FileThatCannotBeKeptDoesNotCloseTheDoor) {
   options.replay_path = path("no/such/folder/ticket.replays");
   auto without = desk();

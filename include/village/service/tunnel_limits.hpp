@@ -54,7 +54,8 @@ inline constexpr std::size_t decoy_h2_nuisances_max =
 // File of accepted tickets: rewritten when it holds twice what is of use and at least so many entries.
 inline constexpr std::size_t replay_file_entries_min = 65'536;
 inline constexpr std::size_t replay_file_entries_max = 2 * htx::limits::ticket_replays_max;
-inline constexpr std::uint64_t replay_hours_ahead_max = 24 * 366;  ///< of a later hour: damage
+inline constexpr std::uint64_t replay_hours_ahead_max = 24 * 366;  ///< a stale hour beyond: damage
+inline constexpr std::uint64_t replay_hour_max = 1U << 22;  ///< an entry's hour beyond (year 2448): damage
 
 static_assert(tunnel_io_buffer_bytes >= 65'535 * 2);  // a rest of one frame and room for another
 
