@@ -106,16 +106,8 @@ int on_data(nghttp2_session* session, std::uint8_t, std::int32_t, const std::uin
   return nghttp2_session_consume_connection(session, size) == 0 ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) noexcept {
+int on_sent(nghttp2_session*, const nghttp2_frame* frame, void* user) noexcept {
   if (frame->hd.type == NGHTTP2_DATA) ++of(user).data_frames;
-  const bool ends = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
-                    (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS);
-  const auto id = frame->hd.stream_id;
-  // Answered before the request's body came: the rest of it is not wanted (RFC 9113 8.1).
-  if (ends && nghttp2_session_get_stream_remote_close(session, id) == 0)
-    return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR) == 0
-               ? 0
-               : NGHTTP2_ERR_CALLBACK_FAILURE;
   return 0;
 }
 
