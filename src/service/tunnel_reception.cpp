@@ -111,8 +111,9 @@ net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive_tls(
   const auto options = context_.options;
   VG_CO_TRY(tls, co_await net::TlsStream::accept(context_.core, std::move(socket), tls_, deadline));
   tls->use_whole_records(true);
-  handshake.reset();  // strangers do not use up what peers need
   auto seated = seat(from);
+  // Strangers with a seat do not use up what peers need; who has none stays within the bound of handshakes.
+  if (seated) handshake.reset();
   if (tls->alpn() == "h2" || tls->version() < net::TlsVersion::v1_3) {
     const bool http2 = tls->alpn() == "h2";
     decoy_metrics::decoyed(http2 ? Stranger::http2 : Stranger::old_tls);
@@ -138,7 +139,7 @@ net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive_tls(
     VG_CO_TRY_VOID(co_await receive_alone(*tls, judge, seated.has_value()));
   }
   seated.reset();
-  handshake = Place::take(context_.counts->handshakes, options->handshakes_max);
+  if (!handshake) handshake = Place::take(context_.counts->handshakes, options->handshakes_max);
   if (!handshake) co_return fail(Errc::busy);
   VG_CO_TRY_VOID(co_await answer(*tls, watch));
   co_return std::move(tls);
