@@ -131,7 +131,7 @@ class Flood(unittest.TestCase):
 
 class FloodTls(Flood):
     outer = "tls"
-    kinds = ("garbage", "half-hello")
+    kinds = ("garbage", "half-hello", "wrong-tag", "wrong-hour")
     slow_kinds = ("silent", "slow-hello", "tls-silent", "tls-slow")
 
 
