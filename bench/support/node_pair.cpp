@@ -88,21 +88,22 @@ NodePair::NodePair(const std::string& villaged, const Shape& shape) {
   socks_port_ = free_port();
   const std::string certificate =
       shape.outer == "tls" ? R"(, "certificate": "certificate.pem", "key": "certificate.key")" : "";
-  const std::string pin = shape.outer == "tls"
-                              ? R"(, "pin": ")" +
-                                    output_of(villaged + " peer invite 127.0.0.1:1 --config " + folder_ +
-                                              "/exit/villaged.json 2>/dev/null | "
-                                              "sed 's/.*pin=//;s/&.*//' | tr -d '\\n'") +
-                                    "\""
-                              : "";
+  const auto invited = [&](const std::string& parameter) {  // "" with outer none
+    if (shape.outer != "tls") return std::string{};
+    const auto invite = villaged + " peer invite 127.0.0.1:1 --config " + folder_ + "/exit/villaged.json";
+    const auto value =
+        output_of(invite + " 2>/dev/null | sed 's/.*" + parameter + "=//;s/&.*//' | tr -d '\\n'");
+    return ", \"" + parameter + "\": \"" + value + "\"";
+  };
+  const auto shown = invited("pin") + invited("ticket");
   write(folder_ + "/exit/villaged.json",
         "{" + common(shape) + R"("htx": {"listen": [{"address": "127.0.0.1:)" + htx_port +
             R"(", "outer": ")" + shape.outer + "\"" + certificate +
-            R"(}], "peers": [{"name": "entry", "key": ")" + entry_key +
-            R"(", "inbound": true}], "exit": {"enabled": true, "allow_private": true}}})");
+            R"(}], "peers": [{"name": "entry", "key": ")" + entry_key + R"(", "inbound": true, "suites": )" +
+            shape.suites + R"(}], "exit": {"enabled": true, "allow_private": true}}})");
   write(folder_ + "/entry/villaged.json",
         "{" + common(shape) + R"("htx": {"peers": [{"name": "exit", "key": ")" + exit_key +
-            R"(", "address": "127.0.0.1:)" + htx_port + R"(", "outer": ")" + shape.outer + "\"" + pin +
+            R"(", "address": "127.0.0.1:)" + htx_port + R"(", "outer": ")" + shape.outer + "\"" + shown +
             R"(, "suites": )" + shape.suites +
             R"(}]}, "proxy": {"inbounds": [{"name": "local", "listen": "127.0.0.1:)" +
             std::to_string(socks_port_) +
