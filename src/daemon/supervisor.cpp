@@ -139,12 +139,12 @@ void Supervisor::begin_reload() {
 }
 
 void Supervisor::begin_drain() {
-  const auto timeout = node_.config().control.drain_timeout;
   notifier_.stopping("draining");
-  VG_LOG(info, "daemon", "stopping drain_timeout_ms={}",
-         std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count());
-  node_.runtime().spawn_on(0, [this, deadline = now() + timeout](net::Core&) -> asio::awaitable<void> {
-    co_await node_.drain(deadline);
+  node_.runtime().spawn_on(0, [this, begin = now()](net::Core&) -> asio::awaitable<void> {
+    const auto timeout = node_.config().control.drain_timeout;  // core 0 writes the configuration on reload
+    VG_LOG(info, "daemon", "stopping drain_timeout_ms={}",
+           std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count());
+    co_await node_.drain(begin + timeout);
     drained_.store(true);
     ring(wake_);
   });
