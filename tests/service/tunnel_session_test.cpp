@@ -239,7 +239,7 @@ TEST(Tunnel, ReloadReadsTheCertificateAgain) {
     exit.tunnel->reload(exit.options);
     co_return;
   });
-  EXPECT_EQ(dial_error(world, entry, "exit", target, 500ms).code, Errc::bad_certificate);
+  EXPECT_EQ(refusal(world, entry, "exit", target).code, Errc::bad_certificate);
   world.run(clients, [&, &entry = entry](net::Core&) -> asio_void {
     auto changed = std::make_shared<service::TunnelOptions>(*entry.options);
     changed->peers.front().pin = same_name.pin;

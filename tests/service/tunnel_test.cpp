@@ -178,14 +178,14 @@ TEST(Tunnel, GivesNothingToAPeerThatIsNotOnTheList) {
     world.knows(at, world.node("other", clients), true);
   });
   const auto before = metric("villaged_htx_handshakes_total", R"(direction="in",result="not_allowed")");
-  EXPECT_EQ(dial_error(world, entry, "exit", world.echo(), 500ms).code, Errc::auth_failed);
+  EXPECT_EQ(refusal(world, entry, "exit", world.echo()).code, Errc::auth_failed);
   EXPECT_GE(metric("villaged_htx_handshakes_total", R"(direction="in",result="not_allowed")") - before, 1);
 }
 
 TEST(Tunnel, GivesNothingToAStranger) {
   TunnelWorld world;
   auto [entry, exit] = world.pair(Outer::tls, [](Node&, Node& at) { at.options->peers.clear(); });
-  EXPECT_EQ(dial_error(world, entry, "exit", world.echo(), 500ms).code, Errc::auth_failed);
+  EXPECT_EQ(refusal(world, entry, "exit", world.echo()).code, Errc::auth_failed);
 }
 
 TEST(Tunnel, DoesNotTalkToANodeWithAnotherKey) {
@@ -194,7 +194,7 @@ TEST(Tunnel, DoesNotTalkToANodeWithAnotherKey) {
     from.options->peers.front().key = world.node("other", clients).identity->public_key;
   });
   const auto before = metric("villaged_htx_handshakes_total", R"(direction="in",result="auth_failed")");
-  EXPECT_EQ(dial_error(world, entry, "exit", world.echo(), 500ms).code, Errc::auth_failed);
+  EXPECT_EQ(refusal(world, entry, "exit", world.echo()).code, Errc::auth_failed);
   EXPECT_GE(metric("villaged_htx_handshakes_total", R"(direction="in",result="auth_failed")") - before, 1);
 }
 
@@ -202,7 +202,7 @@ TEST(Tunnel, DoesNotTalkToACertificateWithAnotherPin) {
   TunnelWorld world;
   auto [entry, exit] = world.pair(
       Outer::tls, [](Node& from, Node&) { (*from.options->peers.front().pin)[5] ^= std::byte{1}; });
-  EXPECT_EQ(dial_error(world, entry, "exit", world.echo(), 500ms).code, Errc::bad_certificate);
+  EXPECT_EQ(refusal(world, entry, "exit", world.echo()).code, Errc::bad_certificate);
 }
 
 TEST(Tunnel, RefusesASuiteThatThePeerMayNotUse) {
@@ -211,7 +211,7 @@ TEST(Tunnel, RefusesASuiteThatThePeerMayNotUse) {
     from.options->peers.front().suites = {htx::Suite::xk_chacha_sha256};
     at.options->peers.front().suites = {htx::Suite::xk_aesgcm_sha256};
   });
-  EXPECT_EQ(dial_error(world, entry, "exit", world.echo(), 500ms).code, Errc::auth_failed);
+  EXPECT_EQ(refusal(world, entry, "exit", world.echo()).code, Errc::auth_failed);
 }
 
 TEST(Tunnel, SpeaksAHybridSuiteByDefault) {
@@ -239,7 +239,7 @@ TEST(Tunnel, RefusesAClassicalDialerWherePostQuantumIsRequired) {
     at.options->peers.front().suites = {htx::Suite::xk_chacha_sha256, htx::Suite::xkhfs_chacha_sha256};
     at.options->require_pq = true;
   });
-  EXPECT_EQ(dial_error(world, entry, "exit", world.echo(), 500ms).code, Errc::auth_failed);
+  EXPECT_EQ(refusal(world, entry, "exit", world.echo()).code, Errc::auth_failed);
 }
 
 TEST(Tunnel, HasNoDialerForUnknownOrInboundPeers) {
@@ -254,7 +254,7 @@ TEST(Tunnel, FailsWithTheLastErrorWhenThePeerIsAway) {
   const auto away = world.closed_port();
   auto [entry, exit] =
       world.pair(Outer::none, [&](Node& from, Node&) { from.options->peers.front().address = away; });
-  EXPECT_EQ(dial_error(world, entry, "exit", world.echo(), 300ms).code, Errc::refused);
+  EXPECT_EQ(refusal(world, entry, "exit", world.echo()).code, Errc::refused);
 }
 
 }  // namespace

@@ -331,6 +331,15 @@ Error dial_error(TunnelWorld& world, Node& from, const std::string& peer, const 
   });
 }
 
+Error refusal(TunnelWorld& world, Node& from, const std::string& peer, const Target& target) {
+  Error error;
+  for (const Duration within : {500ms, 2'000ms, 8'000ms, 20'000ms}) {
+    error = dial_error(world, from, peer, target, within);
+    if (error.code != Errc::timed_out) break;
+  }
+  return error;
+}
+
 std::int64_t metric(std::string_view name, std::string_view labels) {
   for (const auto* each : metrics::all()) {
     if (each->name() != name || each->labels() != labels) continue;

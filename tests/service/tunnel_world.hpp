@@ -120,6 +120,11 @@ net::Task<bool> echo_digest(net::Core& core, net::Stream& stream, std::size_t si
 Error dial_error(TunnelWorld& world, Node& from, const std::string& peer, const Target& target,
                  Duration within = std::chrono::seconds{20});
 
+/// refusal is dial_error of a dial that a peer must refuse. The dialer tries again until its time is up and
+/// then says why the last try failed, so each dial is short; one that no answer reached is repeated with more
+/// time.
+Error refusal(TunnelWorld& world, Node& from, const std::string& peer, const Target& target);
+
 /// code_of is the error's code, Errc{} of a success.
 template <class T>
 Errc code_of(const Result<T>& result) {
