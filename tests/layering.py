@@ -16,7 +16,7 @@ LOW_LAYER_BANNED = re.compile(
     r"thread|mutex|filesystem)")
 LOW_LAYER_EXCUSED = {("base", "mutex")}  # the metric registry
 CRYPTO_PACKAGES = re.compile(r"^(openssl/|sodium)")
-JSON_MODULES = {"wire", "agent", "service", "control", "daemon"}
+JSON_MODULES = {"wire", "mix", "agent", "service", "control", "daemon"}
 
 
 def read_layers(path):
