@@ -1,6 +1,6 @@
 #pragma once
-// Where vectors lie: $VILLAGE_VECTORS, else ../shared/vectors beside the checkout; those made for this project,
-// and what is in neither, in tests/vectors.
+// Where vectors lie: $VILLAGE_VECTORS, else ../shared/vectors beside the checkout; those made for this
+// project, and what is in neither, in tests/vectors.
 #include <gtest/gtest.h>
 
 #include <filesystem>
