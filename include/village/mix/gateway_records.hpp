@@ -13,7 +13,7 @@
 //
 // The client is the node at the other end of the HTX session. It sends hello first and nothing else until
 // welcome. Deliveries keep their sequence until they are acknowledged: what was handed over but not
-// acknowledged when a session ends comes again in the next one, under the same sequence. Strict: unused
+// acknowledged when a session is over comes again in the next one, under the same sequence. Strict: unused
 // fields are zero. Decided in docs/decisions/010.
 #include <array>
 #include <cstdint>
