@@ -220,7 +220,7 @@ TEST(Config, RestartKeysNamesWhatCannotChangeWhileRunning) {
   EXPECT_THAT(changed(R"({"proxy": {"inbounds": []}})"), ElementsAre("/proxy/inbounds"));
   EXPECT_THAT(
       changed("{" + same + R"(, "node": {"name": "x", "state_dir": "y"}, "net": {"cores": 1}})"),
-      ElementsAre("/node/name", "/node/state_dir", "/net/cores", "/control/socket", "/htx/tickets/keys"));
+      ElementsAre("/node/name", "/node/state_dir", "/net/cores", "/control/socket", "/htx/tickets/keys", "/mix/keys"));
 }
 
 TEST(Config, AFileThatCannotBeReadIsOneError) {
