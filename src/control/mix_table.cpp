@@ -1,7 +1,6 @@
 // The section `mix`.
 #include "control/config_table.hpp"
 #include "control/scalar_shapes.hpp"
-#include "village/base/limits.hpp"
 #include "village/mix/limits.hpp"
 
 namespace village::control {
@@ -208,8 +207,6 @@ Shape<MixOptions> mix_section() {
             &MixOptions::held_max, whole<std::uint32_t>(256, 1'048'576)),
       field({.name = "link_queue", .doc = "Packets that wait for one next hop, on each core"},
             &MixOptions::link_queue, whole<std::uint32_t>(16, 65'536)),
-      field({.name = "workers", .doc = "Cores that mix; 0 = all of \"net.cores\""}, &MixOptions::workers,
-            whole<std::uint32_t>(0, village::limits::cores_max)),
       field({.name = "batch", .doc = "Packets unwrapped together"}, &MixOptions::batch,
             whole<std::uint32_t>(1, mix::limits::batch_packets_max)),
       field({.name = "batch_wait", .doc = "How long a packet waits for others to be unwrapped with"},

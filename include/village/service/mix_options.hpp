@@ -92,7 +92,6 @@ struct MixOptions {
   MixReplayOptions replay;
   MixRateOptions rate;
   std::uint32_t ring = 2'000;  ///< packets of one core that wait to be worked on
-  std::uint32_t workers = 0;   ///< cores that mix; 0 = all
   std::uint32_t batch = 64;
   Duration batch_wait = std::chrono::microseconds{500};
   std::uint32_t held_max = 16'384;   ///< packets that one core holds at once
