@@ -16,8 +16,8 @@ std::optional<std::filesystem::path> vector_file(const std::string& name) {
     roots.emplace_back(root);
   } else {
     roots.push_back(source / ".." / "shared" / "vectors");
-    roots.push_back(source / "tests" / "vectors");
   }
+  roots.push_back(source / "tests" / "vectors");
   for (const auto& root : roots) {
     if (fs::exists(root / name)) return root / name;
   }

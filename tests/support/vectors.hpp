@@ -1,6 +1,6 @@
 #pragma once
-// Where published vectors lie: $VILLAGE_VECTORS, else ../shared/vectors beside the checkout, else
-// tests/vectors.
+// Where vectors lie: $VILLAGE_VECTORS, else ../shared/vectors beside the checkout; those made for this
+// project, and what is in neither, in tests/vectors.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -11,7 +11,7 @@
 
 namespace village::test {
 
-/// vector_file finds `area/file` ("htx/ids.json") in the first of the three folders that has it.
+/// vector_file finds `area/file` ("htx/ids.json") in the first of the folders that has it.
 std::optional<std::filesystem::path> vector_file(const std::string& name);
 /// read_file reads a whole file; empty if it cannot be read.
 std::string read_file(const std::filesystem::path& path);

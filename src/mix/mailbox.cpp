@@ -1,0 +1,139 @@
+#include "village/mix/mailbox.hpp"
+
+#include <algorithm>
+
+namespace village::mix {
+namespace {
+
+/// behind finds the first entry with a sequence above `sequence`.
+template <class Entries>
+auto behind(Entries& entries, std::uint64_t sequence) {
+  return std::upper_bound(entries.begin(), entries.end(), sequence,
+                          [](std::uint64_t value, const auto& entry) { return value < entry.sequence; });
+}
+
+}  // namespace
+
+Result<void> Mailbox::add_client(const wire::NodeId& client) {
+  if (clients_.contains(client)) return ok();
+  if (clients_.size() >= options_.clients_max) return fail(Errc::busy);
+  clients_.try_emplace(client);
+  return ok();
+}
+
+bool Mailbox::remove_client(const wire::NodeId& client) {
+  const auto found = clients_.find(client);
+  if (found == clients_.end()) return false;
+  for (auto& entry : found->second.entries) {
+    if (!entry.gone) release(found->second, entry);
+  }
+  clients_.erase(found);
+  return true;
+}
+
+Result<std::uint64_t> Mailbox::put(const wire::NodeId& client, const sphinx::Identifier& identifier,
+                                   ByteView payload, WallTime now) {
+  const auto found = clients_.find(client);
+  if (found == clients_.end()) return fail(Errc::not_found);
+  const auto sequence = found->second.last_sequence + 1;
+  VG_TRY_VOID(store(found->second, {sequence, now, identifier, payload}));
+  return sequence;
+}
+
+Result<void> Mailbox::store(Client& client, const Message& message) {
+  const auto size = message.payload.size() + limits::mailbox_entry_bytes;
+  if (client.live >= options_.messages_per_client_max) return fail(Errc::busy);
+  if (size > options_.bytes_max || bytes_ > options_.bytes_max - size) return fail(Errc::busy);
+  client.entries.push_back(
+      {message.sequence, message.stored, message.identifier, to_bytes(message.payload), false});
+  client.last_sequence = message.sequence;
+  ++client.live;
+  ++messages_;
+  bytes_ += size;
+  return ok();
+}
+
+std::optional<Mailbox::Message> Mailbox::next(const wire::NodeId& client, std::uint64_t after) const {
+  const auto found = clients_.find(client);
+  if (found == clients_.end()) return std::nullopt;
+  const auto& entries = found->second.entries;
+  for (auto at = behind(entries, after); at != entries.end(); ++at) {
+    if (!at->gone) return Message{at->sequence, at->stored, at->identifier, at->payload};
+  }
+  return std::nullopt;
+}
+
+bool Mailbox::acknowledge(const wire::NodeId& client, std::uint64_t sequence) {
+  const auto found = clients_.find(client);
+  if (found == clients_.end() || sequence == 0) return false;
+  auto& entries = found->second.entries;
+  const auto at = behind(entries, sequence - 1);
+  if (at == entries.end() || at->sequence != sequence || at->gone) return false;
+  release(found->second, *at);
+  sweep(found->second);
+  return true;
+}
+
+std::size_t Mailbox::expire(WallTime now) {
+  std::size_t count = 0;
+  for (auto& [id, client] : clients_) {
+    while (!client.entries.empty()) {
+      auto& entry = client.entries.front();
+      if (!entry.gone && now - entry.stored < options_.time_max) break;
+      if (!entry.gone) {
+        release(client, entry);
+        ++count;
+      }
+      client.entries.pop_front();
+    }
+  }
+  return count;
+}
+
+Result<void> Mailbox::restore(const wire::NodeId& client, const Message& message) {
+  VG_TRY_VOID(add_client(client));
+  auto& entry = clients_.find(client)->second;
+  if (message.sequence <= entry.last_sequence) return fail(Errc::malformed);
+  return store(entry, message);
+}
+
+void Mailbox::raise_sequence(const wire::NodeId& client, std::uint64_t sequence) {
+  const auto found = clients_.find(client);
+  if (found == clients_.end()) return;
+  found->second.last_sequence = std::max(found->second.last_sequence, sequence);
+}
+
+std::vector<wire::NodeId> Mailbox::clients() const {
+  std::vector<wire::NodeId> list;
+  list.reserve(clients_.size());
+  for (const auto& [id, client] : clients_) list.push_back(id);
+  return list;
+}
+
+std::size_t Mailbox::waiting(const wire::NodeId& client) const {
+  const auto found = clients_.find(client);
+  return found == clients_.end() ? 0 : found->second.live;
+}
+
+std::uint64_t Mailbox::last_sequence(const wire::NodeId& client) const {
+  const auto found = clients_.find(client);
+  return found == clients_.end() ? 0 : found->second.last_sequence;
+}
+
+void Mailbox::release(Client& client, Entry& entry) {
+  bytes_ -= entry.payload.size() + limits::mailbox_entry_bytes;
+  entry.gone = true;
+  entry.payload = {};
+  --client.live;
+  --messages_;
+}
+
+/// sweep drops the places of acknowledged messages: those in front at once, the others when they outnumber
+/// the live ones.
+void Mailbox::sweep(Client& client) {
+  auto& entries = client.entries;
+  while (!entries.empty() && entries.front().gone) entries.pop_front();
+  if (entries.size() > 2 * client.live + 64) std::erase_if(entries, [](const Entry& e) { return e.gone; });
+}
+
+}  // namespace village::mix
