@@ -33,6 +33,7 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
   const auto data_before = moved_in();
   std::size_t used = 0;
   while (!peer_closed) {
+    look_ahead(in.subspan(used));
     auto frame = receiver.next(in.subspan(used));
     if (!frame) {
       const auto error = frame.error();
@@ -54,6 +55,12 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
   if (peer_closed) return in.size();
   if (used < in.size()) may_be_missed();  // a large frame on a slow link takes longer than a PING's patience
   return used;
+}
+
+void Session::State::look_ahead(ByteView in) {
+  const auto size = frame_size(in);
+  if (!size || in.size() < *size + frame_header_bytes) return;
+  streams.look_ahead(decode_header(in.subspan(*size).first<frame_header_bytes>()).stream);
 }
 
 Result<void> Session::State::on_frame(const Incoming& frame) {

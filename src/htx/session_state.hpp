@@ -18,6 +18,8 @@ struct Session::State final : Sender::Listener {
 
   // --- frames of the peer (session_frames.cpp)
   Result<std::size_t> receive(ByteSpan in);
+  /// look_ahead asks for the stream of the frame behind the first one in `in`, while that is decrypted.
+  void look_ahead(ByteView in);
   Result<void> on_frame(const Incoming& frame);
   void heard_data();
   void may_be_missed();
