@@ -34,6 +34,7 @@ class Checker {
     inbounds();
     outbounds();
     routes();
+    check_mix(config_, document_, problems_);
   }
 
  private:
@@ -83,6 +84,7 @@ class Checker {
     for (std::size_t i = 0; i < config_.proxy.inbounds.size(); ++i) {
       add(config_.proxy.inbounds[i].listen, entry("/proxy/inbounds", i) + "/listen");
     }
+    if (config_.mix.directory.listen) add(*config_.mix.directory.listen, "/mix/directory/listen");
   }
 
   void tunnel_listeners() {
@@ -329,6 +331,8 @@ void complete(Config& config) {
     listen.key_pem_path = resolve(folder, listen.key_pem_path);
   }
   config.htx.decoy.directory = resolve(folder, config.htx.decoy.directory);
+  config.mix.keys_path = config.mix.keys_path.empty() ? resolve(config.node.state_dir, "mix")
+                                                      : resolve(folder, config.mix.keys_path);
   auto& outbounds = config.proxy.outbounds;
   const auto add = [&outbounds](service::GatewayOutbound outbound) {
     const auto same = [&outbound](const auto& other) { return other.name == outbound.name; };

@@ -9,6 +9,9 @@
 
 namespace village::control {
 
+/// check_mix does so for the section `mix`.
+void check_mix(const Config& config, const Document& document, Problems& problems);
+
 /// check_references compares values with one another. Touches nothing outside.
 void check_references(const Config& config, const Document& document, Problems& problems);
 

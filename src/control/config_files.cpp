@@ -98,6 +98,7 @@ void check_files(Config& config, const Document& document, Problems& problems) {
   std::string problem;
   if (auto identity = read_identity(config.node.identity_path, problem)) {
     config.htx.identity = std::make_shared<const crypto::Ed25519KeyPair>(*std::move(identity));
+    config.mix.identity = config.htx.identity;
   } else {
     problems.error(document.closest("/node/identity").begin, "/node/identity", problem);
   }

@@ -132,6 +132,8 @@ const Shape<Config>& config_shape() {
                 &Config::htx, htx_section()),
           field({.name = "proxy", .doc = "The gateway: proxy ports of programs here, and the ways out of it"},
                 &Config::proxy, proxy_section()),
+          field({.name = "mix", .doc = "The mixnet: packets that hide who talks to whom"}, &Config::mix,
+                mix_section()),
       },
       default_config());
   return shape;

@@ -11,9 +11,10 @@ Config default_config();
 /// config_shape is the whole configuration.
 const Shape<Config>& config_shape();
 
-// Sections; config_table.cpp, htx_table.cpp, ticket_table.cpp, proxy_table.cpp.
+// Sections; config_table.cpp, htx_table.cpp, ticket_table.cpp, proxy_table.cpp, mix_table.cpp.
 Shape<service::TunnelOptions> htx_section();
 Shape<service::TicketOptions> tickets_section();
 Shape<service::GatewayOptions> proxy_section();
+Shape<service::MixOptions> mix_section();
 
 }  // namespace village::control

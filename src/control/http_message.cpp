@@ -33,8 +33,20 @@ void RequestReader::refuse(int status, std::string_view code, std::string_view m
   refusal_ = error_reply(status, code, message);
 }
 
+// The body that a request may have is known by its first line: a message is larger than anything else.
+bool RequestReader::begin() {
+  auto& beast = parser_->beast;
+  if (beast.got_some()) return true;
+  constexpr std::string_view message = "POST /api/v1/mix/send";
+  if (pending_.size() < message.size() && message.starts_with(pending_)) return false;
+  beast.body_limit(pending_.starts_with(message) ? limits::http_message_bytes_max
+                                                 : limits::http_body_bytes_max);
+  return true;
+}
+
 RequestReader::State RequestReader::advance() {
   auto& beast = parser_->beast;
+  if (!begin()) return State::need_more;
   while (!beast.is_done()) {
     if (pending_.empty()) return State::need_more;
     boost::beast::error_code problem;
@@ -46,7 +58,7 @@ RequestReader::State RequestReader::advance() {
       refuse(431, "header_too_large", "the head of a request has at most 8 KiB");
       return State::bad;
     } else if (problem == http::error::body_limit) {
-      refuse(413, "body_too_large", "the body of a request has at most 64 KiB");
+      refuse(413, "body_too_large", "the body of a request has at most 64 KiB, a message at most 1 MiB");
       return State::bad;
     } else if (problem) {
       refuse(400, "bad_request", "this is no HTTP/1.1 request");
@@ -61,13 +73,17 @@ RequestReader::State RequestReader::advance() {
 }
 
 HttpRequest RequestReader::request() {
-  const auto message = parser_->beast.release();
+  auto message = parser_->beast.release();
   parser_ = std::make_unique<Parser>();
   HttpRequest request;
   const auto header = [&message](auto name) { return std::string{message[name]}; };
   request.method = std::string{message.method_string()};
   request.path = std::string{message.target()};
-  request.path.resize(std::min(request.path.find('?'), request.path.size()));
+  if (const auto mark = request.path.find('?'); mark != std::string::npos) {
+    request.query = request.path.substr(mark + 1);
+    request.path.resize(mark);
+  }
+  request.body = std::move(message.body());
   request.host = header(http::field::host);
   request.authorization = header(http::field::authorization);
   request.origin = header(http::field::origin);

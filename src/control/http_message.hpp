@@ -9,12 +9,13 @@
 
 namespace village::control {
 
-/// HttpRequest is what the routes look at. The body is read (within bounds) and thrown away: no route takes
-/// one.
+/// HttpRequest is what the routes look at.
 struct HttpRequest {
   std::string method;  ///< "GET"
   std::string path;    ///< "/api/v1/status", without query
-  std::string host;    ///< "" = the header is missing
+  std::string query;   ///< "a=1&b=2"
+  std::string body;
+  std::string host;  ///< "" = the header is missing
   std::string authorization;
   std::string origin;
   std::string fetch_site;  ///< Sec-Fetch-Site
@@ -53,6 +54,7 @@ class RequestReader {
 
  private:
   struct Parser;
+  bool begin();
   void refuse(int status, std::string_view code, std::string_view message);
   std::unique_ptr<Parser> parser_;
   std::string pending_;

@@ -3,6 +3,8 @@
 #include <array>
 
 #include "control/json.hpp"
+#include "control/mix_routes.hpp"
+#include "control/mix_text.hpp"
 #include "control/status_text.hpp"
 #include "control/web_page.hpp"
 #include "village/base/metrics.hpp"
@@ -23,13 +25,18 @@ struct Route {
   std::string_view method;
   bool open;
 };
-constexpr std::array<Route, 7> known{{{"/", "GET", true},
-                                      {"/healthz", "GET", true},
-                                      {"/readyz", "GET", true},
-                                      {"/metrics", "GET", false},
-                                      {"/api/v1/status", "GET", false},
-                                      {"/api/v1/config", "GET", false},
-                                      {"/api/v1/reload", "POST", false}}};
+constexpr std::array<Route, 12> known{{{"/", "GET", true},
+                                       {"/healthz", "GET", true},
+                                       {"/readyz", "GET", true},
+                                       {"/metrics", "GET", false},
+                                       {"/api/v1/status", "GET", false},
+                                       {"/api/v1/config", "GET", false},
+                                       {"/api/v1/reload", "POST", false},
+                                       {"/api/v1/mix/send", "POST", false},
+                                       {"/api/v1/mix/recv", "GET", false},
+                                       {"/api/v1/mix/sent", "GET", false},
+                                       {"/api/v1/mix/ping", "POST", false},
+                                       {"/api/v1/mix/status", "GET", false}}};
 
 const Route* find(std::string_view path) {
   for (const auto& route : known) {
@@ -108,7 +115,19 @@ net::asio::awaitable<HttpReply> Routes::answer(HttpRequest request, Access acces
   }
   if (request.path == "/api/v1/config") co_return json_reply(hooks_.config_json());
   if (request.path == "/api/v1/status") co_return co_await status();
-  co_return co_await reload();
+  if (request.path == "/api/v1/reload") co_return co_await reload();
+  co_return co_await mix(std::move(request));
+}
+
+net::asio::awaitable<HttpReply> Routes::mix(HttpRequest request) {
+  if (request.path == "/api/v1/mix/status") {
+    const auto status = co_await hooks_.status();
+    if (!status || !status->mix) co_return error_reply(404, "no_mixnet", "this node has no part in a mixnet");
+    co_return json_reply(mix_json(*status->mix).dump() + "\n");
+  }
+  if (!hooks_.mix)
+    co_return error_reply(404, "no_client", "this node has not the role \"client\" of a mixnet");
+  co_return co_await answer_mix(*hooks_.mix, std::move(request));
 }
 
 net::asio::awaitable<HttpReply> Routes::status() {

@@ -21,6 +21,7 @@ class Routes {
   std::optional<HttpReply> refuse(const HttpRequest& request, Access access) const;
   net::asio::awaitable<HttpReply> status();
   net::asio::awaitable<HttpReply> reload();
+  net::asio::awaitable<HttpReply> mix(HttpRequest request);
   std::string token_;
   ControlHooks hooks_;
 };

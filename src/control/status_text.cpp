@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "control/mix_text.hpp"
+
 namespace village::control {
 namespace {
 
@@ -192,6 +194,7 @@ Json status_json(const NodeStatus& status) {
       {"sandbox", status.sandbox},
       {"last_errors", status.last_errors}};
   if (status.tickets) out["tickets"] = tickets_json(*status.tickets);
+  if (status.mix) out["mix"] = mix_json(*status.mix);
   for (const auto& session : status.sessions) out["sessions"].push_back(session_json(session));
   return out;
 }
@@ -216,6 +219,7 @@ std::string status_text(const Json& status, const Json* before, std::chrono::dur
 
   if (const auto tickets = status.find("tickets"); tickets != status.end() && tickets->is_object())
     text += tickets_text(*tickets);
+  if (const auto mix = status.find("mix"); mix != status.end() && mix->is_object()) text += mix_text(*mix);
   const auto gateway = status.find("gateway");
   if (gateway != status.end() && gateway->is_object()) {
     text += fmt::format("\nproxy  {} connections, {} UDP associations\n", number_of(*gateway, "connections"),

@@ -9,7 +9,7 @@ namespace {
 constexpr village::limits::Row rows[] = {
     {"control", "config_bytes_max", 1, limits::config_bytes_max, "one configuration file"},
     {"control", "http_connections_max", limits::http_connections_max,
-     2 * limits::http_header_bytes_max + limits::http_body_bytes_max,
+     2 * limits::http_header_bytes_max + limits::http_message_bytes_max,
      "connections to the control interface, with a request each"},
 };
 [[maybe_unused]] const bool declared = village::limits::declare(rows);

@@ -56,6 +56,7 @@ control::Config keep_restart_values(const control::Config& started, control::Con
   changed.htx.tickets.use = started.htx.tickets.use;
   changed.htx.tickets.key_path = started.htx.tickets.key_path;
   changed.htx.tickets.replay_path = started.htx.tickets.replay_path;
+  changed.mix = started.mix;
   keep_peer_listeners(started.htx.listen, changed.htx.listen);
   keep_inbounds(started.proxy.inbounds, changed.proxy.inbounds);
   return changed;

@@ -9,6 +9,7 @@
 #include "service/tunnel_exit.hpp"
 #include "service/tunnel_peer.hpp"
 #include "service/tunnel_tls.hpp"
+#include "village/base/check.hpp"
 #include "village/base/limits.hpp"
 #include "village/base/log.hpp"
 #include "village/crypto/random.hpp"
@@ -50,9 +51,10 @@ boost::asio::awaitable<Error> TunnelContext::run_link(std::shared_ptr<TunnelLink
       return;
     }
     const auto* from = peer(raw->facts().key);
-    const bool may_exit = from != nullptr && from->allow_inbound;
-    serving.spawn([this, may_exit, shared = std::shared_ptr<TunnelStream>{std::move(stream)}] {
-      return serve_stream(*this, shared, may_exit);
+    const bool may_exit = from != nullptr && from->allow_inbound && from->may_exit;
+    const StreamOrigin origin{raw->facts().key, may_exit};
+    serving.spawn([this, origin, shared = std::shared_ptr<TunnelStream>{std::move(stream)}] {
+      return serve_stream(*this, shared, origin);
     });
   };
   hooks.on_ready = std::move(on_ready);
@@ -141,6 +143,21 @@ Result<void> Tunnel::serve(std::shared_ptr<net::Listener> listener, std::size_t 
 net::Dialer* Tunnel::dialer(std::string_view name) {
   const auto place = state_->dialers.find(name);
   return place == state_->dialers.end() ? nullptr : place->second.get();
+}
+
+void Tunnel::use_service(htx::Service service, StreamService with) {
+  VG_CHECK(service != htx::Service::tcp && service != htx::Service::udp);
+  state_->services[service] = std::move(with);
+}
+
+net::Task<std::shared_ptr<TunnelStream>> Tunnel::open(std::string name, htx::Service service,
+                                                      Instant deadline) {
+  const auto place = state_->dialers.find(name);
+  if (place == state_->dialers.end()) co_return fail(Errc::not_found);
+  auto opened = co_await place->second->open(service, deadline);
+  if (!opened) co_return opened.error();
+  std::shared_ptr<TunnelStream> shared{std::move(*opened)};
+  co_return shared;
 }
 
 void Tunnel::reload(std::shared_ptr<const TunnelOptions> options) {

@@ -1,5 +1,6 @@
 #pragma once
 // TunnelContext: what the parts of one core's Tunnel share.
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct TunnelContext {
   net::TcpDialer to_peers;
   std::shared_ptr<net::TlsClientContext> tls_client;  ///< made on first need
   std::vector<std::shared_ptr<TunnelLink>> links;     ///< every session of this core that is not over
+  std::map<htx::Service, StreamService> services;     ///< beside tcp and udp
   bool draining = false;
   net::Event changed;  ///< a link is over
   net::Nursery tasks;

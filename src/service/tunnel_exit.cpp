@@ -41,7 +41,7 @@ Refusal refusal_of(Error error, std::optional<std::byte> service) {
 
 // Takes the header off the stream's front and leaves what follows.
 net::Task<htx::StreamHeader> read_header(std::shared_ptr<TunnelStream> stream,
-                                         std::optional<std::byte>& service) {
+                                         std::optional<std::byte>& service, const TunnelContext& context) {
   htx::StreamHeaderParser parser;
   while (!parser.done()) {
     const auto more = co_await stream->wait_readable();
@@ -54,24 +54,40 @@ net::Task<htx::StreamHeader> read_header(std::shared_ptr<TunnelStream> stream,
     stream->skip(*used);
   }
   const auto asked = parser.header().service;
-  if (asked != htx::Service::tcp && asked != htx::Service::udp) co_return fail(Errc::unsupported);
+  const bool exits = asked == htx::Service::tcp || asked == htx::Service::udp;
+  if (!exits && !context.services.contains(asked)) co_return fail(Errc::unsupported);
   co_return parser.header();
+}
+
+boost::asio::awaitable<void> serve_by(const StreamService& service, std::shared_ptr<TunnelStream> stream,
+                                      crypto::Ed25519Public peer) {
+  if (!service.admits(peer)) {
+    refuse(*stream, {Error{Errc::denied}, htx::Status::not_allowed});
+    co_return;
+  }
+  if (!stream->say_status(htx::Status::connected)) co_return;
+  tunnel_metrics::stream_served(Outcome::connected);
+  co_await service.serve(peer, stream);
 }
 
 }  // namespace
 
 boost::asio::awaitable<void> serve_stream(TunnelContext& context, std::shared_ptr<TunnelStream> stream,
-                                          bool may_exit) {
+                                          StreamOrigin origin) {
   const auto options = context.options;
   auto& core = context.core;
   std::optional<std::byte> service;
-  auto header = co_await net::with_deadline(core, read_header(stream, service),
+  auto header = co_await net::with_deadline(core, read_header(stream, service, context),
                                             net::after(core, options->handshake_timeout));
   if (!header) {
     refuse(*stream, refusal_of(header.error(), service));
     co_return;
   }
-  if (!may_exit || !options->exit.enabled) {
+  if (const auto own = context.services.find(header->service); own != context.services.end()) {
+    co_await serve_by(own->second, stream, origin.peer);
+    co_return;
+  }
+  if (!origin.may_exit || !options->exit.enabled) {
     refuse(*stream, {Error{Errc::denied}, htx::Status::not_allowed});
     co_return;
   }

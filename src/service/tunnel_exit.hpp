@@ -7,9 +7,14 @@
 
 namespace village::service {
 
-/// serve_stream runs one stream of a peer to its end. `may_exit` tells whether this peer may reach targets
-/// from here.
+/// StreamOrigin is who opened a stream, and whether this peer may reach targets from here.
+struct StreamOrigin {
+  crypto::Ed25519Public peer{};
+  bool may_exit = false;
+};
+
+/// serve_stream runs one stream of a peer to its end: by the service it asks for, or to a target outside.
 boost::asio::awaitable<void> serve_stream(TunnelContext& context, std::shared_ptr<TunnelStream> stream,
-                                          bool may_exit);
+                                          StreamOrigin origin);
 
 }  // namespace village::service

@@ -103,6 +103,8 @@ class TunnelLink : public std::enable_shared_from_this<TunnelLink> {
   void take_input();
   void drain_events();
   void flush_datagrams();
+  void flush_sink();
+  void to_sink(LinkStream& stream, ByteView data);
   void on(const htx::StreamOpened& event);
   void on(const htx::StreamData& event);
   void on(const htx::StreamFinished& event);
@@ -147,6 +149,7 @@ class TunnelLink : public std::enable_shared_from_this<TunnelLink> {
   std::size_t filled_ = 0;
   boost::unordered_flat_map<htx::StreamId, StreamRef> streams_;
   LinkStream* last_found_ = nullptr;
+  StreamRef sink_of_;                     // whose sink has bytes that are not flushed
   StreamRef datagrams_of_;                // whose sink has datagrams that are not flushed
   std::vector<htx::StreamId> farewells_;  // streams that wait for their last bytes to leave
 

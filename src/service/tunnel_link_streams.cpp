@@ -18,6 +18,21 @@ void TunnelLink::drain_events() {
     std::visit([this](const auto& what) { on(what); }, *event);
   }
   flush_datagrams();  // before the views die
+  flush_sink();
+}
+
+void TunnelLink::flush_sink() {
+  const auto stream = std::exchange(sink_of_, nullptr);
+  if (stream && stream->sink != nullptr) stream->sink->flush();
+}
+
+void TunnelLink::to_sink(LinkStream& stream, ByteView data) {
+  if (sink_of_.get() != &stream) {
+    flush_sink();
+    sink_of_ = streams_.find(stream.id)->second;
+  }
+  stream.sink->take(data);
+  session_.consume(stream.id, data.size(), now());
 }
 
 void TunnelLink::flush_datagrams() {
@@ -45,6 +60,7 @@ void TunnelLink::on(const htx::StreamData& event) {
     return;
   }
   auto data = event.data;
+  if (stream->sink != nullptr) return to_sink(*stream, data);
   if (stream->queue.empty() && stream->direct_bytes < stream->direct.size()) {
     const auto count = std::min(data.size(), stream->direct.size() - stream->direct_bytes);
     std::memcpy(stream->direct.data() + stream->direct_bytes, data.data(), count);

@@ -81,6 +81,11 @@ net::Task<net::DatagramPathPtr> TunnelPeerDialer::associate(net::DatagramPath::R
   co_return std::make_unique<TunnelDatagramPath>(std::move(*stream), std::move(receive));
 }
 
+net::Task<std::unique_ptr<TunnelStream>> TunnelPeerDialer::open(htx::Service service, Instant deadline) {
+  htx::StreamHeader header{service, std::nullopt};
+  return ask(std::move(header), htx::Priority::interactive, deadline);
+}
+
 net::Task<std::unique_ptr<TunnelStream>> TunnelPeerDialer::ask(htx::StreamHeader header,
                                                                htx::Priority priority, Instant deadline) {
   for (;;) {

@@ -30,6 +30,9 @@ class TunnelPeerDialer final : public net::Dialer {
   /// associate opens a stream for datagrams through the peer. Errors: as dial.
   net::Task<net::DatagramPathPtr> associate(net::DatagramPath::Receive receive, Instant deadline) override;
 
+  /// open opens a stream of a service that has no target. Errors: as dial.
+  net::Task<std::unique_ptr<TunnelStream>> open(htx::Service service, Instant deadline);
+
   /// update takes a changed configuration; the session ends at once if the peer's key changed, else when its
   /// last stream does, and only if it would be made differently now.
   void update(const TunnelPeer& peer);

@@ -109,10 +109,45 @@ net::Task<void> TunnelStream::finish(std::shared_ptr<LinkStream> state) {
   co_return ok();
 }
 
+void TunnelStream::set_sink(StreamSink* sink) {
+  state_->sink = sink;
+  if (sink == nullptr || state_->abandoned) return;
+  while (!state_->queue.empty()) {
+    const auto there = state_->queue.front();
+    sink->take(there);
+    skip(there.size());
+  }
+  sink->flush();
+}
+
+std::size_t TunnelStream::offer(ByteView in) {
+  if (state_->link == nullptr || state_->error || state_->abandoned || state_->finished_out) return 0;
+  return state_->link->send(*state_, in);
+}
+
+net::Task<void> TunnelStream::room(std::shared_ptr<LinkStream> state) {
+  if (state->abandoned) co_return fail(Errc::cancelled);
+  if (state->link == nullptr || state->error) co_return ended(*state);
+  const auto woken = co_await state->writable.wait();
+  if (!woken) co_return woken.error();
+  if (state->abandoned) co_return fail(Errc::cancelled);
+  if (state->link == nullptr || state->error) co_return ended(*state);
+  co_return ok();
+}
+
+net::Task<void> TunnelStream::over(std::shared_ptr<LinkStream> state) {
+  while (!state->finished_in && !state->error && !state->abandoned && state->link != nullptr) {
+    const auto woken = co_await state->readable.wait();
+    if (!woken) co_return woken.error();
+  }
+  co_return ok();
+}
+
 void TunnelStream::close() noexcept {
   if (state_->abandoned) return;
   state_->abandoned = true;
   state_->datagrams = nullptr;
+  state_->sink = nullptr;
   if (state_->link != nullptr) state_->link->abandon(*state_, htx::Code::ok);
   state_->queue.clear();
   state_->readable.notify();
@@ -123,6 +158,7 @@ void TunnelStream::reset(htx::Code code, std::string_view reason) {
   if (state_->abandoned) return;
   state_->abandoned = true;
   state_->datagrams = nullptr;
+  state_->sink = nullptr;
   if (state_->link != nullptr) state_->link->reset(*state_, code, reason);
   state_->queue.clear();
   state_->readable.notify();

@@ -12,6 +12,7 @@
 #include "village/htx/stream_header.hpp"
 #include "village/htx/types.hpp"
 #include "village/net/stream.hpp"
+#include "village/service/stream_service.hpp"
 
 namespace village::service {
 
@@ -36,6 +37,7 @@ struct LinkStream {
   htx::StreamId id;
   ReceiveQueue queue;                 ///< arrived, not yet read
   DatagramSink* datagrams = nullptr;  ///< nobody: they are dropped
+  StreamSink* sink = nullptr;         ///< takes all bytes in place of a reader
   ByteSpan direct;                    ///< the buffer of a reader that waits: data goes straight into it
   std::size_t direct_bytes = 0;       ///< how much of it is filled
   bool finished_in = false;           ///< the peer's FIN arrived
@@ -91,6 +93,17 @@ class TunnelStream final : public net::Stream {
   /// set_datagram_sink says who takes the stream's datagrams; it outlives the stream or is taken back.
   void set_datagram_sink(DatagramSink* sink) { state_->datagrams = sink; }
 
+  // --- for a service that is not a byte stream's reader and writer
+  /// set_sink gives all bytes, also those that wait already, to `sink`; it outlives the stream or is taken
+  /// back with nullptr.
+  void set_sink(StreamSink* sink);
+  /// offer queues as much of `in` as there is room for now and returns how much that was.
+  std::size_t offer(ByteView in);
+  /// wait_room waits until offer may take more. Errors: reset, closed, cancelled. One waiter.
+  net::Task<void> wait_room() { return room(state_); }
+  /// wait_over waits until no byte can come any more. One waiter, no reader beside it.
+  net::Task<void> wait_over() { return over(state_); }
+
  private:
   // Static, with shared state by value: an operation may outlive the TunnelStream that started it.
   static net::Task<std::size_t> read(std::shared_ptr<LinkStream> state, ByteSpan out);
@@ -98,6 +111,8 @@ class TunnelStream final : public net::Stream {
   static net::Task<void> finish(std::shared_ptr<LinkStream> state);
   static net::Task<void> wait(std::shared_ptr<LinkStream> state);
   static net::Task<void> status(std::shared_ptr<LinkStream> state);
+  static net::Task<void> room(std::shared_ptr<LinkStream> state);
+  static net::Task<void> over(std::shared_ptr<LinkStream> state);
   static net::Task<void> wait_data(std::shared_ptr<LinkStream> state);
 
   std::shared_ptr<LinkStream> state_;

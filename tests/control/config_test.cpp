@@ -218,9 +218,9 @@ TEST(Config, RestartKeysNamesWhatCannotChangeWhileRunning) {
   EXPECT_THAT(changed(R"({"proxy": {"inbounds": [{"name": "a", "listen": "127.0.0.1:2"}]}})"),
               ElementsAre("/proxy/inbounds/0/listen"));
   EXPECT_THAT(changed(R"({"proxy": {"inbounds": []}})"), ElementsAre("/proxy/inbounds"));
-  EXPECT_THAT(
-      changed("{" + same + R"(, "node": {"name": "x", "state_dir": "y"}, "net": {"cores": 1}})"),
-      ElementsAre("/node/name", "/node/state_dir", "/net/cores", "/control/socket", "/htx/tickets/keys"));
+  EXPECT_THAT(changed("{" + same + R"(, "node": {"name": "x", "state_dir": "y"}, "net": {"cores": 1}})"),
+              ElementsAre("/node/name", "/node/state_dir", "/net/cores", "/control/socket",
+                          "/htx/tickets/keys", "/mix/keys"));
 }
 
 TEST(Config, AFileThatCannotBeReadIsOneError) {

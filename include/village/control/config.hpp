@@ -9,6 +9,7 @@
 #include "village/base/log.hpp"
 #include "village/base/target.hpp"
 #include "village/service/gateway_options.hpp"
+#include "village/service/mix_options.hpp"
 #include "village/service/tunnel_options.hpp"
 
 namespace village::control {
@@ -49,6 +50,7 @@ struct Config {
   DaemonOptions daemon;
   service::TunnelOptions htx;
   service::GatewayOptions proxy;
+  service::MixOptions mix;
 };
 
 /// Diagnostic is one mistake of the operator: where it is, what was expected, what may have been meant.

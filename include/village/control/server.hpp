@@ -13,6 +13,7 @@
 #include "village/net/core.hpp"
 #include "village/net/stream.hpp"
 #include "village/service/gateway.hpp"
+#include "village/service/mix_status.hpp"
 #include "village/service/tunnel.hpp"
 
 namespace village::net {
@@ -42,9 +43,23 @@ struct NodeStatus {
   std::vector<std::string> listening;  ///< "htx tls 0.0.0.0:8443", "proxy local 127.0.0.1:1080", ...
   std::vector<service::SessionStatus> sessions;
   service::GatewayStatus gateway;
-  std::optional<TicketStatus> tickets;  ///< none = this node asks for none
-  std::vector<std::string> sandbox;     ///< "seccomp", "landlock" when active
+  std::optional<TicketStatus> tickets;    ///< none = this node asks for none
+  std::optional<service::MixStatus> mix;  ///< none = no part in a mixnet
+  std::vector<std::string> sandbox;       ///< "seccomp", "landlock" when active
   std::vector<std::string> last_errors;
+};
+
+/// MixHooks is how programs send and receive messages by the mixnet.
+struct MixHooks {
+  /// send queues a message and gives its id. Errors: limit_exceeded, busy, not_found (no such gateway, or no
+  /// message or reply block to reply with), denied (no valid directory).
+  std::function<net::Task<std::string>(service::MixOutgoing)> send;
+  /// receive gives the messages behind sequence `after`, and forgets those up to it; waits for one at most
+  /// `wait`.
+  std::function<net::Task<std::vector<service::MixIncoming>>(std::uint64_t after, Duration wait)> receive;
+  std::function<service::MixFate(const std::string& id)> fate;
+  /// ping sends a packet through the mixnet back to here and gives its time. Errors: timed_out, and of send.
+  std::function<net::Task<Duration>(Duration within)> ping;
 };
 
 /// ControlHooks is what the daemon lends the server; all are called on the server's core.
@@ -54,6 +69,7 @@ struct ControlHooks {
   std::function<std::string()> config_json;  ///< masked
   /// Keys that need a restart; an error means that the configuration was not taken over.
   std::function<net::Task<std::vector<std::string>>()> reload;
+  std::optional<MixHooks> mix;                ///< none = this node has not the role "client"
   Duration patience = limits::http_idle_max;  ///< for one request and between two; tests shorten it
 };
 

@@ -12,6 +12,7 @@
 #include "village/net/core.hpp"
 #include "village/net/dialer.hpp"
 #include "village/service/connection_places.hpp"
+#include "village/service/stream_service.hpp"
 #include "village/service/ticket_desk.hpp"
 #include "village/service/tunnel_options.hpp"
 
@@ -81,6 +82,12 @@ class Tunnel {
   /// dialer gives the way through peer `name`; nullptr if there is no such peer or it has no address. Lives
   /// as long as the Tunnel; after a reload that removes the peer its dial() fails with not_found.
   net::Dialer* dialer(std::string_view name);
+  /// use_service serves streams that peers open with the byte `service`, from now on. Not tcp, not udp. What
+  /// `with` calls outlives the tunnel's drain().
+  void use_service(htx::Service service, StreamService with);
+  /// open opens a stream of `service` to peer `name`, connecting if need be. Errors: as net::Dialer::dial,
+  /// not_found (no such peer, or it has no address).
+  net::Task<std::shared_ptr<TunnelStream>> open(std::string name, htx::Service service, Instant deadline);
   /// reload applies changed options: new peers work, removed peers' sessions end, untouched sessions go on. A
   /// peer whose address, outer, pin or suites changed gets its next session by the new ones; the old one ends
   /// with its last stream. Certificates are read again; one that cannot be used is logged, and the old one

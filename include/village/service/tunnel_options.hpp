@@ -44,6 +44,7 @@ struct TunnelPeer {
       ticket;                   ///< outer tls: makes the tickets that let us in; none = shows none
   proxy::UpgradePlace upgrade;  ///< outer tls: the path and cookie by which it knows a way in
   bool allow_inbound = false;   ///< on the allow-list of our listeners
+  bool may_exit = true;         ///< its streams may leave from here, if the exit is on
 };
 
 /// ExitOptions say which targets streams of peers may reach from here.

@@ -15,4 +15,16 @@ inline constexpr std::size_t payload_bytes_min = 38;       ///< the smallest in 
 inline constexpr std::size_t payload_bytes_max = 32'768;   ///< more is refused as a configuration
 inline constexpr std::size_t payload_overhead_bytes = 17;  ///< 16 zeros in front, one 0x01 behind
 
+inline constexpr std::size_t payload_bytes_n2048 = 1'700;  ///< profile N-2048: what the overlay uses
+inline constexpr std::size_t payload_bytes_nreg = 2'065;   ///< profile N-REG: Nym's regular packet
+
+inline constexpr std::size_t batch_packets_max = 64;  ///< unwrapped together; one bit of a mask each
+
+inline constexpr std::size_t payload_seed_bytes = 16;  ///< of one hop, version 259
+inline constexpr std::size_t payload_key_bytes = 192;  ///< of one hop, version 258
+
+/// packet_bytes is the size of a packet with a payload of so many bytes: 2,048 for N-2048, 2,413 for N-REG.
+constexpr std::size_t packet_bytes(std::size_t payload_bytes) { return header_bytes + payload_bytes; }
+static_assert(packet_bytes(payload_bytes_n2048) == 2'048 && packet_bytes(payload_bytes_nreg) == 2'413);
+
 }  // namespace village::sphinx::limits
