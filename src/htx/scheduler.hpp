@@ -8,6 +8,7 @@
 #include <array>
 
 #include "htx/credit.hpp"
+#include "htx/fetch_ahead.hpp"
 #include "htx/stream.hpp"
 
 namespace village::htx {
@@ -49,8 +50,7 @@ class Scheduler {
     const Stream* const next = stream.ring.next;
     if (next == nullptr || next == &stream) return;
     next->queue.prefetch();  // its own lines were asked for a step ago
-    const auto* at = reinterpret_cast<const char*>(next->ring.next);
-    for (std::size_t line = 0; line < sizeof(Stream); line += 64) __builtin_prefetch(at + line);
+    fetch_ahead(next->ring.next, stream_frame_bytes);
   }
   /// sent accounts for `bytes` of data from `stream`, the one next() gave, and moves the turn on. The
   /// stream's queue and credit are already what they are after sending.

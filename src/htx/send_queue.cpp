@@ -14,12 +14,18 @@ BlockPool& BlockPool::local() {
   return pool;
 }
 
-Block* BlockPool::take(std::size_t bytes) {
+std::size_t BlockPool::rank_of(std::size_t bytes) {
   std::size_t rank = 0;
   while (rank + 1 < ranks && sizes[rank] < bytes) ++rank;
-  Block* block = free_[rank];
+  return rank;
+}
+
+Block* BlockPool::take(std::size_t bytes) {
+  const auto rank = rank_of(bytes);
+  Block* block = free_[rank].first;
   if (block != nullptr) {
-    free_[rank] = block->next;
+    free_[rank].first = block->next;
+    free_[rank].bytes -= sizes[rank];
     pooled_bytes_ -= sizes[rank];
   } else {
     block = new (::operator new(sizeof(Block) + sizes[rank])) Block;
@@ -31,25 +37,30 @@ Block* BlockPool::take(std::size_t bytes) {
 }
 
 void BlockPool::give(Block* block) {
-  if (pooled_bytes_ + block->capacity > limits::pooled_bytes_max) {
-    ::operator delete(block);
-    return;
+  auto& list = free_[rank_of(block->capacity)];
+  while (pooled_bytes_ + block->capacity > limits::pooled_bytes_max) {
+    auto& fullest = *std::max_element(std::begin(free_), std::end(free_),
+                                      [](const auto& a, const auto& b) { return a.bytes < b.bytes; });
+    if (&fullest == &list) return ::operator delete(block);
+    release(fullest);
   }
-  std::size_t rank = 0;
-  while (sizes[rank] != block->capacity) ++rank;
-  block->next = free_[rank];
-  free_[rank] = block;
+  block->next = list.first;
+  list.first = block;
+  list.bytes += block->capacity;
   pooled_bytes_ += block->capacity;
+}
+
+void BlockPool::release(List& list) {
+  Block* const block = list.first;
+  list.first = block->next;
+  list.bytes -= block->capacity;
+  pooled_bytes_ -= block->capacity;
+  ::operator delete(block);
 }
 
 void BlockPool::trim(std::size_t bytes) {
   for (auto& list : free_) {
-    while (list != nullptr && pooled_bytes_ > bytes) {
-      Block* const block = list;
-      list = block->next;
-      pooled_bytes_ -= block->capacity;
-      ::operator delete(block);
-    }
+    while (list.first != nullptr && pooled_bytes_ > bytes) release(list);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <iterator>
 
+#include "htx/fetch_ahead.hpp"
 #include "village/base/bytes.hpp"
 
 namespace village::htx {
@@ -17,7 +18,7 @@ struct Block {
 };
 
 /// BlockPool keeps free blocks of four sizes for reuse, at most limits::pooled_bytes_max, one pool for each
-/// thread.
+/// thread. When it is full, blocks of the size that holds the most go first.
 class BlockPool {
  public:
   static BlockPool& local();
@@ -36,7 +37,14 @@ class BlockPool {
  private:
   static constexpr std::uint32_t sizes[] = {1'024, 2'048, 16'384, 65'536};
   static constexpr std::size_t ranks = std::size(sizes);
-  Block* free_[ranks] = {};
+  struct List {
+    Block* first = nullptr;
+    std::size_t bytes = 0;
+  };
+  static std::size_t rank_of(std::size_t bytes);
+  void release(List& list);
+
+  List free_[ranks];
   std::size_t pooled_bytes_ = 0;
 };
 
@@ -56,9 +64,7 @@ class SendQueue {
   }
   /// prefetch asks for the memory that front() and pop() will touch.
   void prefetch() const {
-    if (head_ == nullptr) return;
-    const auto* at = reinterpret_cast<const char*>(head_);
-    for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(at + 64 * line);
+    if (head_ != nullptr) fetch_ahead(head_, sizeof(Block) + ahead_bytes);
   }
   /// pop drops `bytes` of front().
   void pop(std::size_t bytes);
@@ -67,6 +73,7 @@ class SendQueue {
   bool empty() const { return size_ == 0; }
 
  private:
+  static constexpr std::size_t ahead_bytes = 1'024;  ///< of a longer block the CPU foresees the rest
   Block* head_ = nullptr;
   Block* tail_ = nullptr;
   std::size_t size_ = 0;

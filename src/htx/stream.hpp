@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "htx/credit.hpp"
+#include "htx/fetch_ahead.hpp"
 #include "htx/send_queue.hpp"
 #include "village/base/check.hpp"
 #include "village/htx/limits.hpp"
@@ -26,13 +27,16 @@ inline constexpr std::uint8_t ring_none = ring_fin + 1;
 
 inline constexpr std::uint32_t no_timer = 0xFFFF'FFFF;
 
-struct Stream {
+/// Stream is laid out by lines of the cache, for sessions with more streams than fit any cache: what a frame
+/// that is sent needs is in the first line and the counts of the second, what one that is received needs in
+/// the second and the flags of the first.
+struct alignas(cache_line_bytes) Stream {
   Stream(StreamId id_, Priority priority_, Instant now)
-      : window{limits::stream_credit_start, now},
-        opened_at{now},
+      : priority{priority_},
+        window{limits::stream_credit_start, now},
         waiting_since{now},
         id{id_},
-        priority{priority_} {}
+        opened_at{now} {}
 
   // Sending.
   SendQueue queue;
@@ -40,21 +44,6 @@ struct Stream {
   SendCredit credit{limits::stream_credit_start};
   std::uint32_t deficit = 0;
   Link ring;  ///< streams of one class that have something to send and credit for it
-  // Receiving.
-  ReceiveWindow window;
-  Link wait;  ///< own streams the peer does not know yet; later, streams with credit to tell
-  std::uint32_t credit_to_tell = 0;
-  std::uint32_t datagram_bytes = 0;  ///< in the session's DatagramQueue
-
-  // Time and counts.
-  Instant opened_at;
-  Instant waiting_since;                   ///< when unread data began to wait, or was read last
-  Instant send_deadline = Instant::max();  ///< what is not sent then resets the stream
-  Instant blocked_since = Instant::max();  ///< the peer gives no credit to speak of
-  std::uint32_t timer = no_timer;          ///< place in StreamTimers
-  std::uint32_t frames_in = 0, frames_out = 0;
-
-  StreamId id;
   Priority priority;
   std::uint8_t ring_number = ring_none;
   bool announced = false;   ///< a frame of it was sent or received: the peer knows it
@@ -64,10 +53,26 @@ struct Stream {
   bool wants_room = false;  ///< send() took less than offered
   bool internal = false;    ///< stream 1, not the application's
 
+  // Receiving, and what both count.
+  ReceiveWindow window;
+  Instant waiting_since;  ///< when unread data began to wait, or was read last
+  std::uint32_t credit_to_tell = 0;
+  StreamId id;
+  std::uint32_t frames_in = 0, frames_out = 0;
+
+  // Seldom.
+  Link wait;  ///< own streams the peer does not know yet; later, streams with credit to tell
+  Instant opened_at;
+  Instant send_deadline = Instant::max();  ///< what is not sent then resets the stream
+  Instant blocked_since = Instant::max();  ///< the peer gives no credit to speak of
+  std::uint32_t timer = no_timer;          ///< place in StreamTimers
+  std::uint32_t datagram_bytes = 0;        ///< in the session's DatagramQueue
+
   /// ended: both sides are done; nothing but unread data keeps the state.
   bool ended() const { return fin_sent && fin_received; }
 };
-static_assert(sizeof(Stream) <= 256);
+inline constexpr std::size_t stream_frame_bytes = 2 * cache_line_bytes;  ///< of a Stream, for each frame
+static_assert(sizeof(Stream) == 3 * cache_line_bytes);
 
 /// StreamList is a circular list through one of the links. All operations O(1).
 template <Link Stream::*link>

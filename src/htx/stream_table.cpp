@@ -49,6 +49,7 @@ Stream& StreamTable::add_internal(Instant now) {
 void StreamTable::erase(Stream& stream) {
   VG_CHECK(!StreamRing::contains(stream) && !StreamWaitList::contains(stream));
   if (recent_ == &stream) recent_ = nullptr;
+  if (ahead_ == &stream) ahead_ = nullptr;
   streams_.erase(stream.id);
   stream.~Stream();
   auto* const slot = reinterpret_cast<Slot*>(&stream);  // the union's address is its member's

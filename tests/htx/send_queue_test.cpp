@@ -69,5 +69,27 @@ TEST(BlockPool, KeepsBlocksUpToItsBound) {
   EXPECT_EQ(pool.pooled_bytes(), 0U);
 }
 
+TEST(BlockPool, FullOfOneSizeKeepsOthersToo) {
+  auto& pool = BlockPool::local();
+  pool.trim();
+  const Bytes small(2'048), large(16'384);
+  {
+    std::vector<SendQueue> queues(limits::pooled_bytes_max / small.size() + 10);
+    for (auto& queue : queues) queue.push(small, small.size());
+  }
+  EXPECT_LE(pool.pooled_bytes(), limits::pooled_bytes_max);
+  const auto turn = [&] {
+    SendQueue queue;
+    queue.push(large, large.size());
+  };
+  turn();
+  const auto before = test::allocation_count();
+  for (int i = 0; i < 100; ++i) turn();
+  EXPECT_EQ(test::allocation_count(), before);
+  EXPECT_LE(pool.pooled_bytes(), limits::pooled_bytes_max);
+  pool.trim();
+  EXPECT_EQ(pool.pooled_bytes(), 0U);
+}
+
 }  // namespace
 }  // namespace village::htx

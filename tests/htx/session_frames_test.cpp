@@ -33,6 +33,30 @@ TEST(SessionFrames, PaddingIsDiscarded) {
   EXPECT_EQ(peer.end.session.statistics().frames_ignored, 0U);
 }
 
+TEST(SessionFrames, AStreamThatEndsUnderTheNextFramesEyesIsGone) {
+  // The receiver looks at the id of the next frame before it handles this one.
+  RawPeer peer;
+  peer.greet();
+  peer.data(3, 0, as_bytes("a"));
+  peer.data(5, 0, as_bytes("b"));
+  Bytes close(close_head_bytes);
+  encode_close_head(Code::ok, 0, ByteSpan{close}.first<close_head_bytes>());
+  Bytes in;
+  const auto add = [&](const Bytes& frame) { in.insert(in.end(), frame.begin(), frame.end()); };
+  add(peer.seal(FrameType::close, 5, close));
+  add(peer.seal(FrameType::stream, 5, RawPeer::stream_plaintext(1, as_bytes("late"))));
+  add(peer.seal(FrameType::stream, 7, RawPeer::stream_plaintext(0, as_bytes("new"))));
+  add(peer.seal(FrameType::stream, 7, RawPeer::stream_plaintext(3, as_bytes("er"))));
+  add(peer.seal(FrameType::stream, 3, RawPeer::stream_plaintext(1, as_bytes("more"))));
+  const auto ignored = peer.end.session.statistics().frames_ignored;
+  peer.end.take(in, peer.now);
+  EXPECT_FALSE(peer.end.closed);
+  EXPECT_EQ(peer.end.session.statistics().frames_ignored, ignored + 1);
+  EXPECT_EQ(peer.end.session.stream_statistics(3)->bytes_in, 5U);
+  EXPECT_EQ(peer.end.session.stream_statistics(7)->bytes_in, 5U);
+  EXPECT_FALSE(peer.end.session.stream_statistics(5));
+}
+
 struct BadFrame {
   const char* what;
   FrameType type;
