@@ -88,7 +88,7 @@ void MixEpochs::tick(RandomSource& random, Instant now, WallTime wall) {
     install(current - 1);
   install(current);
   install(current + 1);
-  for (const auto epoch : keys_->expire(settled)) {
+  for (const auto epoch : keys_->expire(now, wall)) {
     workers_.remove(epoch);
     store_->remove(epoch);
     logs_->remove(epoch);
