@@ -19,7 +19,7 @@ using service::MixRateOptions;
 using service::MixReplayOptions;
 using service::MixRole;
 
-constexpr std::size_t bins_max = 64, authorities_max = 9, clients_max = 10'000;
+constexpr std::size_t bins_max = 64, authorities_max = 9, nodes_max = 1'024, clients_max = 10'000;
 constexpr double bin_ms_max = 60'000;
 
 Shape<MixRole> role() {
@@ -143,6 +143,15 @@ Shape<MixDirectoryOptions> directory_section() {
       field({.name = "listen",
              .doc = "Role authority: IP address and port of its HTTP port; null = it answers by HTX only"},
             &MixDirectoryOptions::listen, nullable(address(true))),
+      field({.name = "admitted",
+             .doc = "Role authority: keys of the nodes that it lists, in base64url; none = all that come"},
+            &MixDirectoryOptions::admitted, list(public_key(), 0, nodes_max)),
+      field(
+          {.name = "distinct_networks",
+           .doc =
+               "Role authority: whether it votes that no way has two hops in one /16; false for nodes on one "
+               "machine"},
+          &MixDirectoryOptions::distinct_networks, boolean()),
   });
 }
 

@@ -177,7 +177,8 @@ void MixClientService::on_record(ByteView record) {
   if (welcome) {
     connected_ = read->answer == mix::Answer::accepted;
     if (!connected_) {
-      VG_LOG(warn, "mix", "gateway refuses peer={} answer={}", options_.gateway, static_cast<int>(read->answer));
+      VG_LOG(warn, "mix", "gateway refuses peer={} answer={}", options_.gateway,
+             static_cast<int>(read->answer));
       broken_ = true;
     }
   } else if (read->kind == mix::DownRecord::Kind::delivery) {
@@ -298,7 +299,8 @@ net::Task<std::vector<MixIncoming>> MixClientService::receive(std::uint64_t afte
   std::size_t bytes = 0;
   for (const auto& message : inbox_) {
     bytes += message.message.size();
-    if (!messages.empty() && (bytes > limits::mix_answer_bytes_max || messages.size() == limits::mix_answer_messages_max))
+    if (!messages.empty() &&
+        (bytes > limits::mix_answer_bytes_max || messages.size() == limits::mix_answer_messages_max))
       break;
     messages.push_back(message);
   }

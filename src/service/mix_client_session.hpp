@@ -41,8 +41,8 @@ class MixClientSession final : public StreamSink {
   std::shared_ptr<MixInbox> inbox_;
   Bytes partial_, out_;
   std::size_t have_ = 0;
-  bool greeted_ = false;   ///< hello came
-  bool broken_ = false;    ///< a record made no sense
+  bool greeted_ = false;  ///< hello came
+  bool broken_ = false;   ///< a record made no sense
   mix::Answer answer_ = mix::Answer::accepted;
   bool welcomed_ = false;
 };

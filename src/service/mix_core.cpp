@@ -15,7 +15,8 @@ namespace village::service {
 
 namespace {
 
-constexpr std::byte frame_version{8};  // the first byte of each frame; a client's first record begins otherwise
+constexpr std::byte frame_version{
+    8};  // the first byte of each frame; a client's first record begins otherwise
 
 }  // namespace
 
@@ -46,7 +47,8 @@ mix::WorkerOptions worker_options(const MixOptions& options, std::size_t cores) 
   if (auto rules = delay_rules(options.delay, options.delay.mean)) out.delays = *std::move(rules);
   out.rates.neighbour_pps = options.rate.peer_pps;
   out.rates.neighbour_burst = options.rate.burst;
-  out.rates.node_pps = options.rate.node_pps == 0 ? 0 : std::max<std::uint64_t>(options.rate.node_pps / cores, 1);
+  out.rates.node_pps =
+      options.rate.node_pps == 0 ? 0 : std::max<std::uint64_t>(options.rate.node_pps / cores, 1);
   out.batch_packets = options.batch;
   out.batch_wait = options.batch_wait;
   out.ingress_packets = options.ring;
@@ -93,15 +95,15 @@ class MixCore::FrameIntake final : public StreamSink {
   std::size_t have_ = 0;
 };
 
-MixCore::MixCore(net::Core& core, Tunnel& tunnel, const MixOptions& options, mix::WorkerMesh& mesh, Hooks hooks)
+MixCore::MixCore(net::Core& core, Tunnel& tunnel, const MixOptions& options, mix::WorkerMesh& mesh,
+                 std::uint32_t worker, Hooks hooks)
     : core_{core},
       tunnel_{tunnel},
       options_{options},
       profile_{profile_of(options.profile)},
       hooks_{std::move(hooks)},
       random_{std::make_unique<mix::FastRandom>(core.random())},
-      worker_{worker_options(options, mesh.workers()), mesh, static_cast<std::uint32_t>(core.index()), *random_,
-              core.clock().now()},
+      worker_{worker_options(options, mesh.workers()), mesh, worker, *random_, core.clock().now()},
       neighbours_{std::make_shared<const MixNeighbours>()},
       frame_(mix::frame_bytes(profile_)),
       timer_changed_{core},
@@ -126,14 +128,19 @@ void MixCore::start() {
 
 // --- in
 
-boost::asio::awaitable<void> MixCore::serve(crypto::Ed25519Public peer, std::shared_ptr<TunnelStream> stream) {
+boost::asio::awaitable<void> MixCore::serve(crypto::Ed25519Public peer,
+                                            std::shared_ptr<TunnelStream> stream) {
+  if (stopping_) co_return;
+  streams_.insert(stream);
   const auto there = co_await stream->wait_readable();
-  if (!there || stream->buffered().empty()) co_return;
-  if (stream->buffered()[0] != frame_version) {
-    if (hooks_.is_client(peer)) co_await hooks_.client(*this, peer, stream);
-    co_return;
+  const bool frames = there && !stream->buffered().empty() && stream->buffered()[0] == frame_version;
+  const auto index = neighbours_->find(peer);
+  if (frames && index) {
+    co_await serve_neighbour(*index, stream);
+  } else if (there && !frames && hooks_.is_client(peer)) {
+    co_await hooks_.client(*this, peer, stream);
   }
-  if (const auto index = neighbours_->find(peer)) co_await serve_neighbour(*index, stream);
+  streams_.erase(stream);
 }
 
 boost::asio::awaitable<void> MixCore::serve_neighbour(mix::NeighbourIndex index,
@@ -187,7 +194,8 @@ MixLink* MixCore::link(mix::NeighbourIndex index) {
     MixLinkOptions options;
     options.frame_bytes = frame_.size();
     options.queue_max = options_.link_queue;
-    place = std::make_unique<MixLink>(core_, tunnel_, *this, neighbours_->by_index[index]->peer, options);
+    FrameOwner& owner = *this;
+    place = std::make_unique<MixLink>(core_, tunnel_, owner, neighbours_->by_index[index]->peer, options);
   }
   return place.get();
 }
@@ -222,7 +230,8 @@ void MixCore::set_neighbours(std::shared_ptr<const MixNeighbours> neighbours) {
   for (mix::NeighbourIndex i = 0; i < std::max(before->by_index.size(), now_known.size()); ++i) {
     const auto* old = i < before->by_index.size() && before->by_index[i] ? &*before->by_index[i] : nullptr;
     const auto* fresh = i < now_known.size() && now_known[i] ? &*now_known[i] : nullptr;
-    const bool same = old != nullptr && fresh != nullptr && old->key == fresh->key && old->peer == fresh->peer;
+    const bool same =
+        old != nullptr && fresh != nullptr && old->key == fresh->key && old->peer == fresh->peer;
     if (same) continue;
     if (old != nullptr) retire(i);
     if (fresh != nullptr) worker_.set_neighbour(i, fresh->capacity_pps);
@@ -256,6 +265,7 @@ boost::asio::awaitable<void> MixCore::drain(Instant deadline) {
   for (auto& each : links_) {
     if (each) co_await each->stop();
   }
+  for (const auto& stream : std::set{streams_}) stream->close();
   tasks_.cancel();
   co_await tasks_.join();
   count();

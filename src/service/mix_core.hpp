@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "service/mix_link.hpp"
@@ -21,9 +22,9 @@ struct MixTotals {
   mix::WorkerCounters worker;
   MixLinkCounts links;
   std::size_t links_known = 0, links_open = 0, held = 0, in_flight = 0;
-  std::uint64_t injected = 0;        ///< packets of our own and of clients
-  std::uint64_t injected_lost = 0;   ///< no such next hop, or its queue was full
-  std::uint64_t strangers = 0;       ///< streams of peers that are neither neighbours nor clients
+  std::uint64_t injected = 0;       ///< packets of our own and of clients
+  std::uint64_t injected_lost = 0;  ///< no such next hop, or its queue was full
+  std::uint64_t strangers = 0;      ///< streams of peers that are neither neighbours nor clients
   bool replay_closed = false;
 };
 
@@ -36,13 +37,14 @@ class MixCore final : private FrameOwner {
     /// wake makes the workers of a set run.
     std::function<void(std::uint64_t workers)> wake;
     /// client serves the stream of one of our clients.
-    std::function<boost::asio::awaitable<void>(MixCore&, crypto::Ed25519Public, std::shared_ptr<TunnelStream>)>
+    std::function<boost::asio::awaitable<void>(MixCore&, crypto::Ed25519Public,
+                                               std::shared_ptr<TunnelStream>)>
         client;
     std::function<bool(const crypto::Ed25519Public&)> is_client;
   };
-  /// All references outlive it. With `options.moves_packets()` it has a worker, of the mesh's number
-  /// core.index().
-  MixCore(net::Core& core, Tunnel& tunnel, const MixOptions& options, mix::WorkerMesh& mesh, Hooks hooks);
+  /// All references outlive it. `worker` is its number in the mesh.
+  MixCore(net::Core& core, Tunnel& tunnel, const MixOptions& options, mix::WorkerMesh& mesh,
+          std::uint32_t worker, Hooks hooks);
   ~MixCore();
 
   /// start serves streams and runs the worker.
@@ -70,7 +72,8 @@ class MixCore final : private FrameOwner {
   void dropped(mix::HeldPacket packet, mix::Drop reason) override { worker_.drop(packet, reason); }
 
   boost::asio::awaitable<void> serve(crypto::Ed25519Public peer, std::shared_ptr<TunnelStream> stream);
-  boost::asio::awaitable<void> serve_neighbour(mix::NeighbourIndex index, std::shared_ptr<TunnelStream> stream);
+  boost::asio::awaitable<void> serve_neighbour(mix::NeighbourIndex index,
+                                               std::shared_ptr<TunnelStream> stream);
   boost::asio::awaitable<void> timer_loop();
   void work();
   void forward(const mix::Released& packet);
@@ -87,8 +90,9 @@ class MixCore final : private FrameOwner {
   std::unique_ptr<RandomSource> random_;
   mix::Worker worker_;
   std::shared_ptr<const MixNeighbours> neighbours_;
-  std::vector<std::unique_ptr<MixLink>> links_;  ///< by neighbour; null = not needed yet
-  Bytes frame_;                                  ///< one, being written
+  std::set<std::shared_ptr<TunnelStream>> streams_;  ///< of neighbours and clients, open
+  std::vector<std::unique_ptr<MixLink>> links_;      ///< by neighbour; null = not needed yet
+  Bytes frame_;                                      ///< one, being written
   Instant armed_ = Instant::min();
   Instant count_at_ = Instant::min();
   MixTotals gone_, counted_;

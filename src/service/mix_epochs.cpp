@@ -59,7 +59,8 @@ std::size_t MixEpochs::segments() const {
   const auto life = options_.epochs.length + options_.epochs.overlap;
   const auto seconds = static_cast<std::size_t>(life / std::chrono::seconds{1}) + 1;
   const auto tags = seconds * options_.replay.capacity_pps / cores_;
-  return std::clamp<std::size_t>(tags / mix::limits::replay_segment_tags + 1, 1, mix::limits::replay_segments_max);
+  return std::clamp<std::size_t>(tags / mix::limits::replay_segment_tags + 1, 1,
+                                 mix::limits::replay_segments_max);
 }
 
 void MixEpochs::install(mix::Epoch epoch) {
@@ -67,10 +68,11 @@ void MixEpochs::install(mix::Epoch epoch) {
   if (!keys || installed_.contains(epoch) || retired_.contains(epoch)) return;
   auto shards = logs_->open(epoch, keys->sphinx_public, static_cast<std::uint32_t>(cores_), segments());
   if (!shards) {
-    VG_LOG(error, "mix",
-           "key retired epoch={} reason={}: its memory of packets cannot be trusted; this node mixes again with "
-           "the next key",
-           epoch, name(shards.error().code));
+    VG_LOG(
+        error, "mix",
+        "key retired epoch={} reason={}: its memory of packets cannot be trusted; this node mixes again with "
+        "the next key",
+        epoch, name(shards.error().code));
     retired_.insert(epoch);
     store_->remove(epoch);
     return;
@@ -108,7 +110,8 @@ MixEpochs::Published MixEpochs::published(WallTime wall) const {
     if (const auto keys = keys_->find(epoch)) out.keys.emplace_back(epoch, keys->sphinx_public);
   }
   for (mix::Epoch back = 1; back <= 4 && back <= current && out.proofs.size() < proofs_max; ++back) {
-    if (auto proof = keys_->publishable(current - back, wall, options_.delay.max)) out.proofs.push_back(*proof);
+    if (auto proof = keys_->publishable(current - back, wall, options_.delay.max))
+      out.proofs.push_back(*proof);
   }
   std::reverse(out.proofs.begin(), out.proofs.end());
   return out;

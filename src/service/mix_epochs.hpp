@@ -1,6 +1,7 @@
 #pragma once
-// MixEpochs: the epoch clock of a node. Keys are made three epochs ahead and kept in files; those of this epoch
-// and the next are handed to the workers with their memory of packets; expired ones are wiped everywhere.
+// MixEpochs: the epoch clock of a node. Keys are made three epochs ahead and kept in files; those of this
+// epoch and the next are handed to the workers with their memory of packets; expired ones are wiped
+// everywhere.
 #include <map>
 #include <memory>
 #include <set>
@@ -39,7 +40,7 @@ class MixEpochs {
   struct Published {
     std::vector<std::pair<mix::Epoch, crypto::X25519Public>> keys;  ///< of this epoch and the two after it
     crypto::Ed25519Public vrf{};
-    std::vector<mix::PublishedDelays> proofs;                        ///< of epochs that are over, the last two
+    std::vector<mix::PublishedDelays> proofs;  ///< of epochs that are over, the last two
   };
   /// published is what others are told.
   Published published(WallTime wall) const;

@@ -21,7 +21,8 @@ MixGateway::MixGateway(net::Core& home, const MixOptions& options) : home_{home}
 
 template <class Work>
 void MixGateway::at_home(Work work) {
-  boost::asio::post(home_.io(), [self = shared_from_this(), work = std::move(work)]() mutable { work(*self); });
+  boost::asio::post(home_.io(),
+                    [self = shared_from_this(), work = std::move(work)]() mutable { work(*self); });
 }
 
 // --- mail
@@ -38,7 +39,8 @@ void MixGateway::put(const wire::NodeId& client, const sphinx::Identifier& ident
   });
 }
 
-void MixGateway::put_here(const wire::NodeId& client, const sphinx::Identifier& identifier, ByteView payload) {
+void MixGateway::put_here(const wire::NodeId& client, const sphinx::Identifier& identifier,
+                          ByteView payload) {
   const auto wall = home_.clock().wall();
   const auto sequence = mailbox_.put(client, identifier, payload, wall);
   if (!sequence) {
@@ -73,7 +75,8 @@ void MixGateway::fetch(const wire::NodeId& client, std::shared_ptr<MixInbox> inb
   inbox->fetching = true;
   inbox->more = false;
   const auto after = inbox->fetched;
-  at_home([client, inbox = std::move(inbox), after](MixGateway& self) { self.fetch_here(client, inbox, after); });
+  at_home(
+      [client, inbox = std::move(inbox), after](MixGateway& self) { self.fetch_here(client, inbox, after); });
 }
 
 void MixGateway::fetch_here(const wire::NodeId& client, const std::shared_ptr<MixInbox>& inbox,
@@ -87,7 +90,8 @@ void MixGateway::fetch_here(const wire::NodeId& client, const std::shared_ptr<Mi
   }
   const bool full = found.size() == limits::mix_deliveries_max;
   boost::asio::post(inbox->core.io(), [inbox, full, after, found = std::move(found)]() mutable {
-    inbox->ready.erase(inbox->ready.begin(), inbox->ready.begin() + static_cast<std::ptrdiff_t>(inbox->first));
+    inbox->ready.erase(inbox->ready.begin(),
+                       inbox->ready.begin() + static_cast<std::ptrdiff_t>(inbox->first));
     inbox->first = 0;
     std::move(found.begin(), found.end(), std::back_inserter(inbox->ready));
     inbox->fetched = after;

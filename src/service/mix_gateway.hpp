@@ -39,7 +39,7 @@ struct MixInbox {
   std::size_t first = 0;
   std::uint64_t fetched = 0;  ///< last sequence asked for and got
   bool fetching = false;
-  bool more = false;  ///< something came while we asked
+  bool more = false;                     ///< something came while we asked
   std::optional<std::uint32_t> waiting;  ///< what there was when it was attached; to be told in welcome
   net::Event changed;
 };
@@ -64,7 +64,8 @@ class MixGateway : public std::enable_shared_from_this<MixGateway> {
   void set_stream_mean(Duration mean) { stream_mean_.store(mean.count()); }
   Duration stream_mean() const { return Duration{stream_mean_.load()}; }
   /// serve runs one client's session on the core of `at`.
-  boost::asio::awaitable<void> serve(MixCore& at, crypto::Ed25519Public key, std::shared_ptr<TunnelStream> stream);
+  boost::asio::awaitable<void> serve(MixCore& at, crypto::Ed25519Public key,
+                                     std::shared_ptr<TunnelStream> stream);
 
   // --- the home core
   mix::Mailbox& mailbox() { return mailbox_; }

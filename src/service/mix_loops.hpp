@@ -3,12 +3,14 @@
 // itself. What does not come back is loss, and much of it a sign of an (n-1) attack.
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "village/base/bytes.hpp"
 #include "village/mix/cover_stream.hpp"
 #include "village/mix/frame.hpp"
 #include "village/mix/loop_monitor.hpp"
 #include "village/mix/topology.hpp"
+#include "village/mix/way.hpp"
 
 namespace village::service {
 
@@ -17,8 +19,8 @@ class MixLoops {
  public:
   /// Out sends a packet to its first hop.
   using Out = std::function<void(const sphinx::NodeAddress& first, std::byte rotation, Bytes packet)>;
-  /// `random` is fit for keys and outlives it. `hops` is the length of a loop, this node included.
-  MixLoops(const wire::NodeId& self, mix::Profile profile, std::size_t hops, RandomSource& random, Instant now);
+  /// `random` is fit for keys and outlives it.
+  MixLoops(const wire::NodeId& self, mix::Profile profile, RandomSource& random, Instant now);
 
   /// set_view makes loops through these nodes from now on, at the mean that the document names, or `mean` if
   /// that is longer; null stops them.
@@ -31,11 +33,11 @@ class MixLoops {
   const mix::LoopMonitor& monitor() const { return monitor_; }
 
  private:
+  std::optional<mix::Way> draw();
   void send(Instant now, const Out& out);
 
   wire::NodeId self_;
   mix::Profile profile_;
-  std::size_t hops_;
   RandomSource* random_;
   std::shared_ptr<const mix::MixView> view_;
   mix::CoverStream times_;

@@ -69,7 +69,8 @@ Counter final_unknown{"villaged_mix_final_payloads_total", "Payloads whose last 
                       "kind=\"unknown\""};
 Counter final_refused{"villaged_mix_final_payloads_total", "Payloads whose last hop is here, by kind.",
                       "kind=\"mailbox_full\""};
-Counter up_packets{"villaged_mix_gateway_packets_total", "Packets of clients, by outcome.", "outcome=\"taken\""};
+Counter up_packets{"villaged_mix_gateway_packets_total", "Packets of clients, by outcome.",
+                   "outcome=\"taken\""};
 Counter up_refused{"villaged_mix_gateway_packets_total", "Packets of clients, by outcome.",
                    "outcome=\"refused\""};
 Counter down_records{"villaged_mix_gateway_records_total", "Records sent to clients, full or not."};
@@ -78,14 +79,15 @@ Counter client_sent{"villaged_mix_client_messages_total", "Messages of this clie
                     "what=\"sent\""};
 Counter client_delivered{"villaged_mix_client_messages_total",
                          "Messages of this client, by what became of them.", "what=\"delivered\""};
-Counter client_failed{"villaged_mix_client_messages_total", "Messages of this client, by what became of them.",
-                      "what=\"failed\""};
+Counter client_failed{"villaged_mix_client_messages_total",
+                      "Messages of this client, by what became of them.", "what=\"failed\""};
 Counter client_received{"villaged_mix_client_messages_total",
                         "Messages of this client, by what became of them.", "what=\"received\""};
 Gauge sessions{"villaged_mix_gateway_sessions", "Clients connected."};
 Gauge mailbox_messages{"villaged_mix_gateway_messages", "Messages kept for clients."};
 Gauge epoch{"villaged_mix_epoch", "The epoch by our clock."};
-Gauge directory_valid{"villaged_mix_directory_valid", "1 while there is a valid document; else nothing is forwarded."};
+Gauge directory_valid{"villaged_mix_directory_valid",
+                      "1 while there is a valid document; else nothing is forwarded."};
 Gauge loss_alarm{"villaged_mix_loss_alarm",
                  "1 while more own loops are missing than faults explain: perhaps an (n-1) attack."};
 Gauge loss_ppm{"villaged_mix_loss_ppm", "Own loops missing of those judged lately, per million."};

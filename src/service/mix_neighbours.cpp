@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <set>
 
+#include "village/mix/limits.hpp"
+
 namespace village::service {
 namespace {
 
 constexpr mix::NeighbourIndex numbers = mix::limits::neighbours_max;
 
 const TunnelPeer* find(const std::vector<TunnelPeer>& peers, const crypto::Ed25519Public& key) {
-  const auto place = std::find_if(peers.begin(), peers.end(), [&](const auto& peer) { return peer.key == key; });
+  const auto place =
+      std::find_if(peers.begin(), peers.end(), [&](const auto& peer) { return peer.key == key; });
   return place == peers.end() ? nullptr : &*place;
 }
 
@@ -23,7 +26,8 @@ mix::NeighbourIndex MixNeighbourTable::number(const crypto::Ed25519Public& key) 
   if (const auto known = numbers_.find(key); known != numbers_.end()) return known->second;
   std::set<mix::NeighbourIndex> taken;
   for (const auto& [each, index] : numbers_) taken.insert(index);
-  for (mix::NeighbourIndex tried = 0; tried < numbers && taken.contains(next_); ++tried) next_ = (next_ + 1) % numbers;
+  for (mix::NeighbourIndex tried = 0; tried < numbers && taken.contains(next_); ++tried)
+    next_ = (next_ + 1) % numbers;
   const auto index = next_;
   next_ = (next_ + 1) % numbers;
   numbers_[key] = index;

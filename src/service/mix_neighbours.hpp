@@ -45,7 +45,8 @@ class MixNeighbourTable {
   /// routed to where two differ. `configured` are the operator's own peers: a neighbour among them is dialled
   /// as he says. No view: an empty table.
   std::shared_ptr<const MixNeighbours> update(const std::vector<std::shared_ptr<const mix::MixView>>& views,
-                                              const std::vector<TunnelPeer>& configured, RandomSource& random);
+                                              const std::vector<TunnelPeer>& configured,
+                                              RandomSource& random);
   /// peers are the entries that the tunnel needs for `neighbours` beside, or in place of, `configured`.
   static std::vector<TunnelPeer> peers(const MixNeighbours& neighbours,
                                        const std::vector<TunnelPeer>& configured);

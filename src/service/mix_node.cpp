@@ -20,6 +20,7 @@
 #include "village/net/deadline.hpp"
 #include "village/net/nursery.hpp"
 #include "village/net/tcp.hpp"
+#include "village/service/mix_authority.hpp"
 #include "village/service/mix_directory.hpp"
 #include "village/service/mix_limits.hpp"
 #include "village/sphinx/payload.hpp"
@@ -32,7 +33,8 @@ namespace asio = boost::asio;
 constexpr village::limits::Row rows[] = {
     {"mix", "mix_posted_max", limits::mix_posted_max, 2'413, "payloads on their way to the mailboxes"},
     {"mix", "mix_deliveries_max", limits::mix_deliveries_max, 2'065, "per client session: fetched ahead"},
-    {"mix", "mix_inbox_bytes_max", 1, limits::mix_inbox_bytes_max, "a client's messages until they are fetched"},
+    {"mix", "mix_inbox_bytes_max", 1, limits::mix_inbox_bytes_max,
+     "a client's messages until they are fetched"},
 };
 [[maybe_unused]] const bool declared = village::limits::declare(rows);
 
@@ -48,6 +50,25 @@ std::string word(MixRole role) {
       break;
   }
   return "client";
+}
+
+MixAuthoritySettings authority_settings(const MixOptions& options) {
+  MixAuthoritySettings settings;
+  settings.authorities = options.directory.authorities;
+  settings.threshold = options.directory.threshold;
+  settings.epochs = options.epochs;
+  settings.folder = options.keys_path;
+  for (const auto& key : options.directory.admitted) settings.admitted.push_back(wire::NodeId::of(key));
+  auto& parameters = settings.parameters;
+  parameters.delay_mean = options.delay.mean;
+  parameters.delay_max = options.delay.max;
+  parameters.client_mean = options.cover.client;
+  parameters.loop_mean = options.cover.loop;
+  parameters.drop_mean = options.cover.drop;
+  parameters.hops = options.hops;
+  parameters.profile = options.profile == MixProfile::n2048 ? "n2048" : "nreg";
+  parameters.distinct_networks = options.directory.distinct_networks;
+  return settings;
 }
 
 std::string_view profile_word(MixProfile profile) { return profile == MixProfile::n2048 ? "n2048" : "nreg"; }
@@ -84,12 +105,15 @@ struct MixNode::State final : MixEpochs::Workers {
   void send_loop(const sphinx::NodeAddress& first, std::byte rotation, Bytes packet);
   template <class Work>
   void on_core(std::size_t i, Work work) {
-    asio::post(setup.ends[i].core->io(), [core = cores[i], work = std::move(work)]() mutable { work(*core); });
+    asio::post(setup.ends[i].core->io(),
+               [core = cores[i], work = std::move(work)]() mutable { work(*core); });
   }
   Instant now() const { return home.clock().now(); }
   WallTime wall() const { return home.clock().wall(); }
   MixCore::Hooks hooks();
-  const mix::MixView* current() const { return views_in_force.empty() ? nullptr : views_in_force.front().get(); }
+  const mix::MixView* current() const {
+    return views_in_force.empty() ? nullptr : views_in_force.front().get();
+  }
 
   Setup setup;
   const MixOptions& options;
@@ -107,6 +131,7 @@ struct MixNode::State final : MixEpochs::Workers {
   std::shared_ptr<MixGateway> gateway;
   std::unique_ptr<MixClientService> client;
   std::unique_ptr<MixDirectory> directory;
+  std::unique_ptr<MixAuthority> authority;
   std::vector<std::shared_ptr<const mix::MixView>> views_in_force;  ///< current first
   bool injected_views = false;
   bool draining = false;
@@ -136,11 +161,13 @@ std::string MixNode::State::open() {
   auto made = MixKeyStore::make_folder(options.keys_path);
   if (!made) return options.keys_path + ": cannot make this folder";
   if (options.moves_packets()) {
-    for (const auto& end : setup.ends)
-      cores.push_back(std::make_shared<MixCore>(*end.core, *end.tunnel, options, mesh, hooks()));
+    for (std::uint32_t i = 0; i < setup.ends.size(); ++i) {
+      const auto& end = setup.ends[i];
+      cores.push_back(std::make_shared<MixCore>(*end.core, *end.tunnel, options, mesh, i, hooks()));
+    }
     epochs = std::make_unique<MixEpochs>(options, *this, cores.size());
     if (auto problem = epochs->open(random, now(), wall()); !problem.empty()) return problem;
-    loops = std::make_unique<MixLoops>(id, profile_of(options.profile), options.hops, random, now());
+    loops = std::make_unique<MixLoops>(id, profile_of(options.profile), random, now());
   }
   if (options.directory.authorities.empty()) return {};
   MixDirectorySettings settings{options.directory.authorities, options.directory.threshold, options.epochs,
@@ -148,6 +175,8 @@ std::string MixNode::State::open() {
   directory = std::make_unique<MixDirectory>(home, dialer, std::move(settings));
   if (epochs) directory->describe_by([this](mix::Epoch epoch) { return describe(epoch); });
   directory->on_change([this](const MixViews& views) { take_views(views); });
+  if (options.has(MixRole::authority))
+    authority = std::make_unique<MixAuthority>(home, dialer, authority_settings(options), *options.identity);
   return {};
 }
 
@@ -159,8 +188,11 @@ MixCore::Hooks MixNode::State::hooks() {
       if ((workers >> i & 1) != 0) on_core(i, [](MixCore& core) { core.run(); });
     }
   };
-  hooks.is_client = [gate = gateway](const crypto::Ed25519Public& key) { return gate && gate->is_client(key); };
-  hooks.client = [gate = gateway](MixCore& at, crypto::Ed25519Public key, std::shared_ptr<TunnelStream> stream) {
+  hooks.is_client = [gate = gateway](const crypto::Ed25519Public& key) {
+    return gate && gate->is_client(key);
+  };
+  hooks.client = [gate = gateway](MixCore& at, crypto::Ed25519Public key,
+                                  std::shared_ptr<TunnelStream> stream) {
     return gate->serve(at, key, std::move(stream));
   };
   return hooks;
@@ -170,6 +202,9 @@ void MixNode::State::start() {
   for (std::size_t i = 0; i < cores.size(); ++i) on_core(i, [](MixCore& core) { core.start(); });
   if (client) client->start();
   if (directory) tasks.spawn([this] { return directory->run(); });
+  if (authority) tasks.spawn([this] { return authority->run(); });
+  if (authority && setup.authority_listener)
+    tasks.spawn([this] { return authority->serve(*setup.authority_listener); });
   tasks.spawn([this] { return control_loop(); });
   if (loops) tasks.spawn([this] { return loops_loop(); });
 }
@@ -221,8 +256,8 @@ Result<mix::SignedDescriptor> MixNode::State::describe(mix::Epoch epoch) {
 
 void MixNode::State::take_views(const MixViews& views) {
   if (injected_views) return;
-  // Packets of the epoch before are on their way for a while: their next hops stay known, as those of the next
-  // epoch are known ahead. Without a document of this epoch nothing is forwarded.
+  // Packets of the epoch before are on their way for a while: their next hops stay known, as those of the
+  // next epoch are known ahead. Without a document of this epoch nothing is forwarded.
   std::vector<std::shared_ptr<const mix::MixView>> known;
   if (views.current) {
     known.push_back(views.current);
@@ -270,6 +305,8 @@ void MixNode::use_views(std::vector<std::shared_ptr<const mix::MixView>> views) 
   state_->injected_views = true;
   state_->use(std::move(views));
 }
+
+Result<mix::SignedDescriptor> MixNode::describe(mix::Epoch epoch) { return state_->describe(epoch); }
 
 void MixNode::reload(std::vector<TunnelPeer> peers) {
   state_->setup.peers = std::move(peers);
@@ -336,7 +373,8 @@ asio::awaitable<void> MixNode::State::loops_loop() {
   };
   for (;;) {
     loops->tick(now(), out);
-    const auto due = std::min(loops->next_deadline().value_or(Instant::max()), now() + limits::mix_control_interval);
+    const auto due =
+        std::min(loops->next_deadline().value_or(Instant::max()), now() + limits::mix_control_interval);
     const auto slept = co_await net::sleep_until(home, std::max(due, now() + std::chrono::microseconds{100}));
     if (!slept) co_return;
   }

@@ -67,8 +67,10 @@ struct MixAuthorityEntry {
 
 struct MixDirectoryOptions {
   std::vector<MixAuthorityEntry> authorities;
-  std::uint32_t threshold = 1;   ///< signatures that make a document valid
-  std::optional<Target> listen;  ///< role authority: literal address of its HTTP port
+  std::uint32_t threshold = 1;                  ///< signatures that make a document valid
+  std::optional<Target> listen;                 ///< role authority: literal address of its HTTP port
+  std::vector<crypto::Ed25519Public> admitted;  ///< role authority: nodes it lists; empty = all
+  bool distinct_networks = true;  ///< role authority: votes that no way has two hops in one network
 };
 
 /// MixClientEntry is one client that this gateway serves.
