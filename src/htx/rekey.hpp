@@ -36,7 +36,9 @@ class Rekey {
   /// able: this side has what it takes.
   bool able() const { return identity_ != nullptr; }
   bool running() const { return run_ != nullptr; }
-  /// expires is when the peer must have done its part.
+  /// started is when this side said its first word; only while it runs.
+  Instant started() const { return run_->started; }
+  /// expires is when the peer must have done its part, if the link is not slow.
   Instant expires() const { return run_ ? run_->started + limits::rekey_time_max : Instant::max(); }
   Instant last() const { return last_; }
   std::uint32_t count() const { return count_; }

@@ -288,7 +288,11 @@ bool Sender::write_ping(Output& out, Instant now) {
     echoes_.pop_back();
     return true;
   }
-  if (!ping_) return write(out, FrameType::padding, 0, {}, {});
+  if (!ping_) {
+    if (!write(out, FrameType::padding, 0, {}, {})) return false;
+    statistics_.padding_bytes_out += frame_overhead_bytes;
+    return true;
+  }
   if (!write(out, FrameType::ping, 0, *ping_, {})) return false;
   ping_.reset();
   ping_time_ = now;

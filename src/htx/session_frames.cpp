@@ -53,6 +53,7 @@ Result<std::size_t> Session::State::receive(ByteSpan in) {
   }
   if (pacing.shaped() && moved_in() != data_before) pacing.moved(random, now);
   if (peer_closed) return in.size();
+  if (used < in.size()) may_be_missed();  // a large frame on a slow link takes longer than a PING's patience
   return used;
 }
 
@@ -151,11 +152,15 @@ Result<Stream*> Session::State::accept(StreamId id) {
   return &stream;
 }
 
-/// heard_data says a word if the peer sends for long and hears nothing. Its PING may wait a minute behind
-/// what it sends over a slow link, and it would take our silence for death.
 void Session::State::heard_data() {
   busy_time = now;
   shrunk = false;
+  may_be_missed();
+}
+
+/// may_be_missed says a word if the peer sends for long and hears nothing. Its PING may wait a minute behind
+/// what it sends over a slow link, and it would take our silence for death.
+void Session::State::may_be_missed() {
   if (statistics.frames_out != frames_out_known) {
     frames_out_known = statistics.frames_out;
     silent_since = now;
@@ -239,6 +244,7 @@ Result<void> Session::State::on_ping(const Incoming& frame) {
   }
   if (!ping_sent || *ping_sent != payload) return ignore();
   ping_sent.reset();
+  rekey_heard = rekey.running() && ping_time > rekey.started();
   const Duration rtt = now - sender.ping_time();
   statistics.rtt = statistics.rtt == Duration{0} ? rtt : (7 * statistics.rtt + rtt) / 8;
   events.push({EventKind::pong, Code::ok, 0, nullptr, static_cast<std::uint64_t>(rtt.count())});

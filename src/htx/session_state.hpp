@@ -22,6 +22,7 @@ struct Session::State final : Sender::Listener {
   void look_ahead(ByteView in);
   Result<void> on_frame(const Incoming& frame);
   void heard_data();
+  void may_be_missed();
   Result<void> on_stream(const Incoming& frame);
   Result<void> on_stream_data(Stream& stream, const StreamFrame& frame);
   Result<void> on_window_update(const Incoming& frame);
@@ -105,7 +106,8 @@ struct Session::State final : Sender::Listener {
   ReceiveWindow window;  ///< of the connection
   std::uint32_t largest_stream_window = limits::stream_credit_start;
   Rekey rekey;
-  Instant rekey_retry;  ///< no start by itself before
+  Instant rekey_retry;       ///< no start by itself before, nor an end of one that runs
+  bool rekey_heard = false;  ///< the peer has what we said last of a re-handshake
   CapabilityExchange capabilities;
   bool ready_told = false;
   std::uint32_t open_own = 0, open_peer = 0;  ///< streams not ended, as both sides count them
@@ -123,7 +125,7 @@ struct Session::State final : Sender::Listener {
   Instant heard_time;                  ///< of the last authentic frame
   Instant busy_time;                   ///< of the last STREAM frame of the peer
   Duration silence_max;                ///< how long we hear data and say nothing
-  Instant silent_since;                ///< of the first data heard after our last frame,
+  Instant silent_since;                ///< of the first bytes heard after our last frame,
   std::uint64_t frames_out_known = 0;  ///< which had this number
   bool shrunk = true;                  ///< nothing to give back since then
 

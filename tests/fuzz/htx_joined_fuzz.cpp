@@ -1,5 +1,6 @@
 // Two joined sessions whose owners and whose network do anything: every verb of the API in any order, on
-// live, dead and unknown streams, before and after the end; bits flipped and bytes lost on the way.
+// live, dead and unknown streams, before and after the end; key updates and re-handshakes by both at once;
+// bits flipped and bytes lost on the way.
 //
 //   byte 0   settings; then 4 bytes for each step: what 8, operands 8 and 16
 //
@@ -9,6 +10,7 @@
 // move on.
 #include <cstdint>
 #include <map>
+#include <memory>
 
 #include "village/base/check.hpp"
 #include "village/base/random.hpp"
@@ -27,6 +29,11 @@ SessionKeys keys_of(Role role, crypto::AeadAlgorithm algorithm) {
   keys.server_to_client.fill()[0] = std::byte{2};
   keys.local_key[0] = role == Role::client ? std::byte{3} : std::byte{4};
   keys.peer_key[0] = role == Role::client ? std::byte{4} : std::byte{3};
+  SeededRandom random{5};
+  auto client = crypto::X25519KeyPair::generate(random), server = crypto::X25519KeyPair::generate(random);
+  const auto peer_static = (role == Role::client ? server : client).public_key;
+  keys.rekey = std::make_shared<RekeyIdentity>(
+      RekeyIdentity{std::move(role == Role::client ? client : server), peer_static});
   return keys;
 }
 
@@ -66,7 +73,7 @@ struct Side {
   Session session;
   std::map<StreamId, Half> halves;
   Bytes pipe, inbox;  ///< sent and on its way; arrived and not used
-  bool told_closed = false, failed = false;
+  bool told_closed = false, failed = false, ready = false;
 };
 
 class Joined {
@@ -109,7 +116,7 @@ class Joined {
         asked_ = true;
         return drain_events(who);
       case 10:
-        return session.update_key();
+        return b % 4 == 0 ? rekey(side) : session.update_key();
       case 11:
         return session.ping(now_);
       case 12:
@@ -207,6 +214,14 @@ class Joined {
     side.session.consume(id, size, now_);
   }
 
+  void rekey(Side& side) {
+    const auto begun = side.session.rekey(now_);
+    if (begun) return;
+    const auto code = begun.error().code;
+    VG_CHECK(code == Errc::busy || code == Errc::unsupported || (code == Errc::closed && side.told_closed));
+    VG_CHECK(code != Errc::unsupported || !side.ready);
+  }
+
   std::size_t transmit(int who, std::size_t room) {
     auto& side = sides_[who];
     if (side.pipe.size() > 1 << 20) return 0;
@@ -278,6 +293,8 @@ class Joined {
       if (sides_[0].told_closed || sides_[1].told_closed) return;
       VG_CHECK(own.send_credit == sides_[1 - who].session.statistics().receive_credit);
       VG_CHECK(own.unread_bytes == 0 && own.unsent_bytes == 0 && own.streams_open == 0);
+      VG_CHECK(own.rekeys == sides_[1 - who].session.statistics().rekeys);
+      VG_CHECK(own.padding_bytes_out == sides_[1 - who].session.statistics().padding_bytes_in);
       for (const auto& [id, half] : sides_[who].halves) {
         const auto& other = sides_[1 - who].halves[id];
         if (!half.known || half.dead || other.dead) continue;
@@ -328,6 +345,7 @@ class Joined {
     timed_out_ |= event.code == Code::path_invalid;
     VG_CHECK(touched_ || asked_ || timed_out_ || sides_[0].told_closed != sides_[1].told_closed);
   }
+  void on(int, Side& side, const PeerReady&) { side.ready = true; }
   template <class Other>
   void on(int, Side&, const Other&) {}
 

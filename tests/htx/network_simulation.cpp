@@ -1,4 +1,5 @@
-// The network, the clocks and the drivers of both nodes. Streams: network_simulation_streams.cpp.
+// The network, the clocks and the drivers of both nodes. Streams: network_simulation_streams.cpp; tickets
+// and wall clocks: network_simulation_door.cpp.
 #include "htx/network_simulation.hpp"
 
 #include <cstdio>
@@ -33,6 +34,11 @@ void NetworkSimulation::Report::add(const Report& other) {
   timeouts += other.timeouts;
   datagrams += other.datagrams;
   given_up += other.given_up;
+  rekeys += other.rekeys;
+  wall_jumps += other.wall_jumps;
+  refused_tickets += other.refused_tickets;
+  thefts += other.thefts;
+  restarts += other.restarts;
 }
 
 NetworkSimulation::NetworkSimulation(std::uint64_t seed, bool trace)
@@ -42,6 +48,8 @@ NetworkSimulation::NetworkSimulation(std::uint64_t seed, bool trace)
       session_random_{seed + 0x5EED},
       nodes_{Node{crypto::Ed25519KeyPair::generate(session_random_)},
              Node{crypto::Ed25519KeyPair::generate(session_random_)}} {
+  ticket_keys_.secrets.push_back(TicketSecret::generate(session_random_));
+  gate_.emplace(TicketRules{}, session_random_);
   plan();
 }
 
@@ -172,7 +180,7 @@ bool NetworkSimulation::connect_or_rest() {
     return true;
   }
   if (connection_ || connections_left_ == 0 || now_ < dial_at_) return false;
-  dial();
+  if (knock()) dial();
   return true;
 }
 
@@ -208,11 +216,13 @@ void NetworkSimulation::end_connection() {
     auto& at = node(who);
     if (!at.session) continue;
     report_.key_updates += at.session->statistics().key_updates_out;
+    report_.rekeys += at.session->statistics().rekeys;
     at.session.reset();
   }
   report_.streams += connection_->flows.size();
   connection_.reset();
   --connections_left_;
+  if (chance(30)) restart_server();
   dial_at_ = now_ + std::chrono::milliseconds{below(2'000)};
 }
 
@@ -413,7 +423,8 @@ bool NetworkSimulation::strike() {
   }
 }
 
-/// disturb happens between the acts: a stall, or a jump of a node's clock (a machine that was suspended).
+/// disturb happens between the acts: a stall, a jump of a node's clock (a machine that was suspended) or of
+/// its wall clock, a visit of the thief.
 void NetworkSimulation::disturb() {
   auto& connection = *connection_;
   if (chance(2)) {
@@ -431,6 +442,8 @@ void NetworkSimulation::disturb() {
     connection.jumped = connection.disturbed = true;  // a PING may have waited through the jump
     ++report_.jumps;
   }
+  if (below(100) == 0) jump_wall(node(static_cast<int>(below(2))));
+  if (below(50) == 0) steal();
 }
 
 // --- words

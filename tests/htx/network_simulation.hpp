@@ -3,6 +3,10 @@
 // network stalls, damages and cuts, clocks jump; then the client dials again. All of it follows from one
 // number.
 //
+// The server lets in by access tickets, each node with a wall clock of its own, which jumps: hours to and
+// fro, and often to the edge of an hour. A thief shows every ticket again, at any time, also to a server that
+// was restarted with what its replay file held. Sessions know nothing of wall clocks and must not notice.
+//
 // Nodes do what service::TunnelLink does: one input buffer, one output buffer written bit by bit, a timer. A
 // ledger knows what was said on each stream, so that a lost, repeated, moved or foreign byte shows at once.
 // Checked besides: nobody ends a session without a reason, and then within its bounds; a deadline that was
@@ -20,6 +24,7 @@
 #include "village/crypto/ed25519.hpp"
 #include "village/htx/handshake.hpp"
 #include "village/htx/session.hpp"
+#include "village/htx/ticket_gate.hpp"
 
 namespace village::test {
 
@@ -36,7 +41,8 @@ class NetworkSimulation {
   struct Report {
     std::uint64_t connections = 0, sessions = 0, streams = 0, bytes = 0, key_updates = 0, resets = 0;
     std::uint64_t cuts = 0, deaths = 0, damages = 0, stalls = 0, jumps = 0, settled = 0, timeouts = 0;
-    std::uint64_t datagrams = 0, given_up = 0;
+    std::uint64_t datagrams = 0, given_up = 0, rekeys = 0;
+    std::uint64_t wall_jumps = 0, refused_tickets = 0, thefts = 0, restarts = 0;
     void add(const Report& other);
   };
 
@@ -62,7 +68,8 @@ class NetworkSimulation {
     explicit Node(crypto::Ed25519KeyPair identity_) : identity{std::move(identity_)} {}
     crypto::Ed25519KeyPair identity;
     Phase phase = Phase::down;
-    Duration skew{0};  ///< of its clock
+    Duration skew{0};       ///< of its clock
+    Duration wall_skew{0};  ///< of its wall clock
     std::optional<Handshake> handshake;
     std::optional<Session> session;
     Bytes input, output;
@@ -100,6 +107,13 @@ class NetworkSimulation {
   Instant next() const;
   bool turn();
 
+  // --- the door
+  WallTime wall(const Node& node) const;
+  void jump_wall(Node& node);
+  bool knock();
+  void steal();
+  void restart_server();
+
   // --- connections
   void dial();
   void end_connection();
@@ -122,6 +136,7 @@ class NetworkSimulation {
   std::optional<StreamId> pick(int who);
   void open(int who);
   void send(int who, StreamId id, std::size_t size, bool fin);
+  void rekey(int who);
   void send_datagram(int who, StreamId id);
   void on_datagram(int who, const DatagramReceived& received);
   void consume(int who, StreamId id, std::uint64_t size);
@@ -156,6 +171,14 @@ class NetworkSimulation {
   std::size_t send_max_ = 0;
   bool uploads_ = false;
   std::uint64_t turns_ = 0;
+  struct ShownTicket {
+    TicketText text;
+    bool opened;
+  };
+  TicketKeys ticket_keys_;
+  std::optional<TicketGate> gate_;
+  std::vector<ShownTicket> shown_;
+  int knocks_in_vain_ = 0;
   Bytes scratch_;
   Report report_;
 };

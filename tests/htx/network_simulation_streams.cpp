@@ -50,7 +50,8 @@ void NetworkSimulation::act_once(int who) {
   const auto kind = below(100);
   if (kind < 10) return open(who);
   if (kind < 12) return at.update_key();
-  if (kind < 14) return at.ping(now(node(who)));
+  if (kind < 13) return at.ping(now(node(who)));
+  if (kind < 14) return rekey(who);
   const auto id = pick(who);
   if (!id) return open(who);
   auto& half = connection_->flows[*id][static_cast<std::size_t>(who)];
@@ -74,6 +75,15 @@ void NetworkSimulation::act_once(int who) {
   } else {
     send_datagram(who, *id);
   }
+}
+
+void NetworkSimulation::rekey(int who) {
+  const auto begun = session(who).rekey(now(node(who)));
+  if (begun) return note("rekey", static_cast<std::uint64_t>(who));
+  const auto code = begun.error().code;
+  check(code == Errc::busy || (code == Errc::unsupported && !node(who).ready) ||
+            (code == Errc::closed && node(who).told_closed),
+        "rekey() fails only while it must", static_cast<std::uint64_t>(code));
 }
 
 /// send_datagram: its number, and bytes that follow from it; some of it in the head.
@@ -103,6 +113,7 @@ void NetworkSimulation::on_datagram(int who, const DatagramReceived& received) {
 
 /// upload: the client keeps four streams full, the server reads whatever is there.
 void NetworkSimulation::upload(int who) {
+  if (chance(5)) rekey(who);
   if (who == 0 && connection_->flows.size() < 4) open(who);
   for (auto& [id, flow] : connection_->flows) {
     if (!flow[static_cast<std::size_t>(who)].known) continue;
@@ -281,6 +292,7 @@ void NetworkSimulation::check_books() {
     check(own.send_credit == peer.receive_credit, "credit is neither lost nor made", own.send_credit);
     check(own.unread_bytes == 0 && own.unsent_bytes == 0, "nothing is unread or unsent");
     check(own.data_bytes_out == peer.data_bytes_in || report_.resets > 0, "what was sent was received");
+    check(own.padding_bytes_out == peer.padding_bytes_in, "padding is counted on both sides");
     check(own.frames_out == peer.frames_in && own.bytes_out == peer.bytes_in, "every frame arrived");
   }
   for (const auto& [id, flow] : connection_->flows) {

@@ -59,7 +59,9 @@ void expect_all(const NetworkSimulation::Report& saw) {
       {"settled", saw.settled},         {"cuts", saw.cuts},
       {"silent deaths", saw.deaths},    {"damages", saw.damages},
       {"stalls", saw.stalls},           {"clock jumps", saw.jumps},
-      {"ping timeouts", saw.timeouts}};
+      {"ping timeouts", saw.timeouts},  {"re-handshakes", saw.rekeys},
+      {"wall jumps", saw.wall_jumps},   {"tickets refused", saw.refused_tickets},
+      {"thefts", saw.thefts},           {"server restarts", saw.restarts}};
   for (const auto& [what, count] : counts) {
     std::printf("%s: %llu\n", what, static_cast<unsigned long long>(count));
     EXPECT_GT(count, 0U) << what;

@@ -240,19 +240,6 @@ TEST(Rekey, OwnStartsAreBoundedAndNeverSpin) {
   pair.expect_open();
 }
 
-TEST(Rekey, ASilentPeerIsLeft) {
-  RekeyPair pair;
-  ASSERT_TRUE(pair.client.session.rekey(pair.now));
-  (void)pair.client.give(pair.now);  // lost
-  EXPECT_EQ(pair.client.session.rekey(pair.now).error().code, Errc::busy);
-  pair.now += limits::rekey_time_max;
-  pair.client.session.on_deadline(pair.now);
-  pair.client.drain_events(pair.now);
-  ASSERT_TRUE(pair.client.closed);
-  EXPECT_EQ(pair.client.closed->code, Code::policy_rejected);
-  EXPECT_EQ(pair.client.closed->reason, "rekey timeout");
-}
-
 TEST(Rekey, ClosingInTheMiddleIsOrderly) {
   for (int steps = 0; steps < 4; ++steps) {
     for (const bool by_client : {true, false}) {
@@ -277,7 +264,8 @@ TEST(Rekey, ClosingInTheMiddleIsOrderly) {
 
 /// Liar is a raw client or server with a Rekey of its own.
 struct Liar : RawPeer {
-  explicit Liar(Role role_ = Role::client) : RawPeer{role_, {}, rekey_keys}, rekey{role_, keys, now} {
+  explicit Liar(Role role_ = Role::client, const Settings& settings = {})
+      : RawPeer{role_, settings, rekey_keys}, rekey{role_, keys, now} {
     greet();
   }
   Bytes last_rekey() {
@@ -288,6 +276,67 @@ struct Liar : RawPeer {
   }
   Rekey rekey;
 };
+
+/// Mute is a server that has its part of nothing but PING: it sends what it wants and never an answer.
+struct Mute : Liar {
+  Mute() : Liar{Role::server, with_rtt()} { EXPECT_TRUE(end.session.rekey(now)); }
+  static Settings with_rtt() {  // else a PING goes out at the start, whose echo would be missing
+    Settings settings;
+    settings.handshake_rtt = 1ms;
+    return settings;
+  }
+  /// pass lets time go by, second after second, with a sign of life every five.
+  void pass(Duration time, bool echoes) {
+    for (const auto until = now + time; now < until && !end.closed; now += 1s) {
+      if (now.time_since_epoch() % 5s == Duration{0}) send(FrameType::padding, 0, {});
+      end.session.on_deadline(now);
+      end.drain_events(now);
+      for (const auto& frame : collect()) {
+        if (frame.header.type != FrameType::ping || frame.header.aad == aad_ping_echo) continue;
+        if (echoes) send(FrameType::ping, 0, frame.plaintext, aad_ping_echo);
+      }
+    }
+  }
+  void expect_left() {
+    ASSERT_TRUE(end.closed);
+    EXPECT_EQ(end.closed->code, Code::policy_rejected);
+    EXPECT_EQ(end.closed->reason, "rekey timeout");
+  }
+};
+
+TEST(Rekey, APeerThatHasTheOfferAndDoesNotAnswerIsLeft) {
+  Mute peer;
+  EXPECT_EQ(peer.end.session.rekey(peer.now).error().code, Errc::busy);
+  peer.pass(limits::rekey_time_max, true);
+  EXPECT_FALSE(peer.end.closed);
+  peer.pass(limits::rekey_time_max, true);
+  peer.expect_left();
+}
+
+TEST(Rekey, AnOfferThatMayStillBeOnItsWayIsWaitedForButNotForEver) {
+  Mute peer;
+  peer.pass(limits::rekey_slow_max - 5s, false);
+  EXPECT_FALSE(peer.end.closed);
+  peer.pass(limits::rekey_time_max, false);
+  peer.expect_left();
+}
+
+TEST(Rekey, AnEchoOfAPingFromBeforeTheOfferTellsNothing) {
+  RekeyPair pair;
+  pair.client.session.ping(pair.now);
+  const auto ping = pair.client.give(pair.now);
+  ASSERT_TRUE(pair.client.session.rekey(pair.now));
+  const auto offer = pair.client.give(pair.now);
+  pair.server.take(ping, pair.now);
+  pair.client.take(pair.server.give(pair.now), pair.now);
+  pair.now += limits::rekey_time_max;
+  pair.client.session.on_deadline(pair.now);
+  EXPECT_FALSE(pair.client.closed);
+  pair.server.take(offer, pair.now);  // late, behind a minute of data
+  pair.pump();
+  EXPECT_EQ(pair.counts(), (Counts{1, 1}));
+  pair.expect_open();
+}
 
 TEST(Rekey, AnyDamageToAMessageEndsTheSession) {
   for (std::size_t at = 0; at < 1'249; at += 31) {

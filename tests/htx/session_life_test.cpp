@@ -123,6 +123,23 @@ TEST(SessionPing, UnansweredEndsTheSession) {
   expect_closed(peer, Code::path_invalid);
 }
 
+// 65 KB at 4 KB/s take 16 s: the receiver must say a word before the frame is whole.
+TEST(SessionPing, AWordIsSaidWhileALargeFrameComesSlowly) {
+  RawPeer peer;
+  peer.greet();
+  peer.now += 1s;
+  const auto frame = peer.seal(FrameType::stream, 3, RawPeer::stream_plaintext(0, Bytes(65'000)));
+  std::size_t words = 0;
+  for (std::size_t at = 0; at < frame.size(); at += 4'000, peer.now += 1s) {
+    peer.end.take(ByteView{frame}.subspan(at, std::min<std::size_t>(4'000, frame.size() - at)), peer.now);
+    words += RawPeer::count(peer.collect(), FrameType::padding);
+  }
+  EXPECT_GE(words, 1U);
+  EXPECT_LE(words, 3U);
+  EXPECT_EQ(peer.end.session.statistics().padding_bytes_out, words * frame_overhead_bytes);
+  EXPECT_EQ(peer.end.received[3].size(), 65'000U);
+}
+
 TEST(SessionPing, CanBeSwitchedOff) {
   Settings settings;
   settings.ping_interval = 0s;

@@ -27,9 +27,16 @@ class SimulatedPipe {
   std::size_t write(ByteView bytes, Instant now) {
     const auto count = std::min(bytes.size(), room());
     if (count == 0) return 0;
-    const auto seconds = static_cast<double>(count) / static_cast<double>(shape_.bytes_per_second);
-    link_free_at_ = std::max(link_free_at_, now) + std::chrono::nanoseconds{static_cast<long>(seconds * 1e9)};
-    segments_.push_back({link_free_at_ + shape_.delay, to_bytes(bytes.first(count))});
+    // In pieces: what a slow link carries arrives bit by bit.
+    const auto piece_max = std::clamp<std::size_t>(shape_.bytes_per_second / 4, 1'460, 65'536);
+    link_free_at_ = std::max(link_free_at_, now);
+    for (auto rest = bytes.first(count); !rest.empty();) {
+      const auto piece = rest.first(std::min(rest.size(), piece_max));
+      const auto seconds = static_cast<double>(piece.size()) / static_cast<double>(shape_.bytes_per_second);
+      link_free_at_ += std::chrono::nanoseconds{static_cast<long>(seconds * 1e9)};
+      segments_.push_back({link_free_at_ + shape_.delay, to_bytes(piece)});
+      rest = rest.subspan(piece.size());
+    }
     held_ += count;
     return count;
   }

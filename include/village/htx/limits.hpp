@@ -83,6 +83,8 @@ inline constexpr std::size_t message_kept_bytes = 64 << 10;
 inline constexpr unsigned rekey_bucket = 4;
 inline constexpr Duration rekey_refill = std::chrono::minutes{5};
 inline constexpr Duration rekey_time_max = std::chrono::seconds{60};
+inline constexpr Duration rekey_slow_max =
+    std::chrono::minutes{30};  ///< while what we said may still wait behind our own data
 
 // Memory kept for reuse by one thread.
 inline constexpr std::size_t pooled_bytes_max = 128 << 20;     ///< no more than was in use at once

@@ -6,16 +6,19 @@
 
 namespace village::mix::limits {
 
-inline constexpr std::size_t nodes_max = 1'024;  ///< of one document
-inline constexpr std::size_t descriptor_bytes_max = 4'096;
-inline constexpr std::size_t document_bytes_max = 2 << 20;  ///< with its signatures
+inline constexpr std::size_t nodes_max = 1'024;             ///< of one document
+inline constexpr std::size_t descriptor_bytes_max = 2'048;  ///< with its signature
+inline constexpr std::size_t document_bytes_max = 3 << 20;  ///< with its signatures
 inline constexpr std::size_t statement_bytes_max = document_bytes_max;
+static_assert(nodes_max * (descriptor_bytes_max + 1) + (1 << 16) < statement_bytes_max);
 inline constexpr std::size_t directory_depth_max = 8;  ///< of nested objects and arrays
 /// Values in one descriptor and in one document; a value costs at most 80 bytes of memory beside its text.
 inline constexpr std::size_t descriptor_values_max = 64;
 inline constexpr std::size_t document_values_max = 64 * nodes_max;
 
 inline constexpr std::size_t authorities_max = 9;
+inline constexpr std::size_t documents_kept = 8;   ///< that an authority can be asked for
+inline constexpr std::size_t reports_max = 256;    ///< that wait to be taken
 inline constexpr std::size_t signatures_max = 16;  ///< listed in one document, counted or not
 inline constexpr std::size_t sphinx_keys_max = 3;  ///< epochs that a descriptor has keys for
 inline constexpr std::size_t vrf_proofs_max = 2;   ///< of past epochs in a descriptor
