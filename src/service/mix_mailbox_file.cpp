@@ -98,7 +98,7 @@ Result<void> MixMailboxFile::shrink(const mix::Mailbox& mailbox) {
 }
 
 Result<void> MixMailboxFile::rewrite(const mix::Mailbox& mailbox) {
-  VG_TRY_VOID(file_.rewrite([&](const RecordFile::Write& write) -> Result<void> {
+  const auto content = [&](const RecordFile::Write& write) -> Result<void> {
     for (const auto& client : mailbox.clients()) {
       std::uint64_t after = 0;
       while (const auto message = mailbox.next(client, after)) {
@@ -109,7 +109,8 @@ Result<void> MixMailboxFile::rewrite(const mix::Mailbox& mailbox) {
       if (last > after) VG_TRY_VOID(write(short_body(Kind::last, client, last)));
     }
     return ok();
-  }));
+  };
+  VG_TRY_VOID(file_.rewrite(content));
   rewrite_at_ = 0;
   return ok();
 }

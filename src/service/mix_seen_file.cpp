@@ -55,10 +55,11 @@ Result<void> MixSeenFile::append(const mix::SeenMessage& message, const mix::See
 }
 
 Result<void> MixSeenFile::rewrite(const mix::SeenMessages& seen) {
-  VG_TRY_VOID(file_.rewrite([&](const RecordFile::Write& write) -> Result<void> {
+  const auto content = [&](const RecordFile::Write& write) -> Result<void> {
     for (const auto& message : seen.entries()) VG_TRY_VOID(write(body_of(message)));
     return ok();
-  }));
+  };
+  VG_TRY_VOID(file_.rewrite(content));
   rewrite_at_ = 0;
   return ok();
 }

@@ -33,7 +33,8 @@ class MixFiles : public testing::Test {
   ~MixFiles() override { std::filesystem::remove_all(directory); }
 
   static void add_clients(mix::Mailbox& mailbox) {
-    for (const std::uint8_t n : {1, 2}) ASSERT_TRUE(mailbox.add_client(node(n)));
+    ASSERT_TRUE(mailbox.add_client(node(1)));
+    ASSERT_TRUE(mailbox.add_client(node(2)));
   }
   static std::uint64_t put(mix::Mailbox& mailbox, MixMailboxFile& file, std::uint8_t client,
                            ByteView payload) {
