@@ -128,7 +128,8 @@ TEST(ClientSimulation, LosesNothingWhenTheRecipientCrashes) {
   network.run_for(10s);
   network.check();
   EXPECT_EQ(network.failed().size(), 0U);
-  EXPECT_LT(network.mailbox(1).waiting(network.client(bob).id()), 10U) << "all but the latest loops is fetched";
+  EXPECT_LT(network.mailbox(1).waiting(network.client(bob).id()), 10U)
+      << "all but the latest loops is fetched";
 }
 
 TEST(ClientSimulation, WaitsInTheMailboxOfWhoIsAway) {
