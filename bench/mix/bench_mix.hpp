@@ -1,10 +1,13 @@
 #pragma once
-// The parts of bench_mix.
+// The tables mix.*: one file for each.
 #include "support/report.hpp"
 
 namespace village::bench {
 
-void run_worker_rate(const Options& options, Report& report);  ///< mix.single_core, against OpenSSL's X25519
+/// run_single_core: packets a second of one core, alone and beside the crate.
+void run_single_core(const Options& options, Report& report);
+/// run_worker_rate: mix.single_core too, a whole worker against OpenSSL's X25519.
+void run_worker_rate(const Options& options, Report& report);
 void run_scaling(const Options& options, Report& report);
 void run_latency(const Options& options, Report& report);
 void run_delay(const Options& options, Report& report);

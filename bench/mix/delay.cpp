@@ -7,8 +7,8 @@
 #include <cstring>
 #include <unordered_map>
 
-#include "bench_mix.hpp"
-#include "node_load.hpp"
+#include "mix/bench_mix.hpp"
+#include "mix/node_load.hpp"
 #include "village/base/latency_histogram.hpp"
 #include "village/mix/delay_audit.hpp"
 #include "village/mix/delay_queue.hpp"

@@ -2,8 +2,8 @@
 // its own histogram.
 #include <array>
 
-#include "bench_mix.hpp"
-#include "node_load.hpp"
+#include "mix/bench_mix.hpp"
+#include "mix/node_load.hpp"
 #include "village/base/latency_histogram.hpp"
 
 namespace village::bench {

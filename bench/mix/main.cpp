@@ -1,11 +1,12 @@
 // Tables mix.*: one file for each.
-#include "bench_mix.hpp"
+#include "mix/bench_mix.hpp"
 
 int main(int argc, char** argv) {
   using namespace village::bench;
   const auto options = parse_options(argc, argv);
   Report report{"mix"};
   if (options.wants("mix.single_core")) {
+    if (options.wants_part("single_core")) run_single_core(options, report);
     if (options.wants_part("worker_rate")) run_worker_rate(options, report);
   }
   if (options.wants("mix.scaling")) run_scaling(options, report);

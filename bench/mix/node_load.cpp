@@ -1,4 +1,4 @@
-#include "node_load.hpp"
+#include "mix/node_load.hpp"
 
 #include <algorithm>
 

@@ -4,8 +4,8 @@
 
 #include <cstdio>
 
-#include "bench_mix.hpp"
-#include "node_load.hpp"
+#include "mix/bench_mix.hpp"
+#include "mix/node_load.hpp"
 #include "support/allocations.hpp"
 #include "village/mix/delay_audit.hpp"
 

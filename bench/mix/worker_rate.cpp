@@ -7,8 +7,8 @@
 #include <set>
 #include <thread>
 
-#include "bench_mix.hpp"
-#include "node_load.hpp"
+#include "mix/bench_mix.hpp"
+#include "mix/node_load.hpp"
 #include "village/crypto/cpu.hpp"
 
 namespace village::bench {

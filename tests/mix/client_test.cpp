@@ -77,7 +77,8 @@ TEST(Client, RepliesByReplyBlocksOnce) {
 
 TEST(Client, NeverRepliesAfterTheEpochAndItsOverlap) {
   NetworkOptions options;
-  options.epochs = {60s, 5s};
+  options.epochs = {20s, 5s};
+  options.parameters.client_mean = 50ms;
   ClientNetwork network{options};
   const auto alice = network.add_client(0), bob = network.add_client(1);
   SendOptions send;
