@@ -56,7 +56,8 @@ void NodeLoad::install(mix::Worker& worker) {
 }
 
 Bytes NodeLoad::unwrapped(std::size_t i) const {
-  auto result = to_bytes(frame(i));
+  Bytes result(frame_bytes);
+  std::ranges::copy(frame(i), result.begin());
   sphinx::Unwrapped found;
   must(sphinx::unwrap(keys_->sphinx_private, 1'700, ByteSpan{result}.subspan(mix::frame_header_bytes),
                       found) == sphinx::Reject::none,

@@ -6,7 +6,6 @@
 
 #include "mix/bench_mix.hpp"
 #include "mix/node_load.hpp"
-#include "support/allocations.hpp"
 #include "village/mix/delay_audit.hpp"
 
 namespace village::bench {
@@ -118,15 +117,6 @@ void vrf_costs(Report& report) {
 void run_resources(const Options& options, Report& report) {
   replay_memory(options, report);
   NodeLoad load{options.quick ? 2'000U : 10'000U};
-  const auto before = allocations();
-  {
-    mix::WorkerMesh mesh{1};
-    mix::Worker worker{{}, mesh, 0, load.random(), instant()};
-    const auto bytes = static_cast<double>(allocations().live_bytes - before.live_bytes);
-    report.shown(
-        "mix.resources", "worker_mb", bytes * 1e-6, "MB",
-        "address space of a worker as configured by default (6,096 places); resident as they are used");
-  }
   report.row("mix.resources", "per_packet_buffer", {{"value", 2'112.0 / 1'024}},
              "a place of the arena: 2,048 bytes and a cache line in front for the frame's header");
   report.row("mix.resources", "vrf_state",
