@@ -1,8 +1,8 @@
 #include "village/mix/replay_filter.hpp"
 
 #include <array>
-#include <cstdlib>
 
+#include "mix/zeroed_area.hpp"
 #include "village/base/check.hpp"
 
 namespace village::mix {
@@ -27,7 +27,11 @@ Fingerprint fingerprint(const sphinx::ReplayTag& tag) {
   return value == 0 ? 1 : value;
 }
 
-void ReplayFilter::Free::operator()(void* area) const { std::free(area); }
+struct ReplayFilter::Segment {
+  explicit Segment(std::size_t bytes) : area{bytes}, blocks{static_cast<Block*>(area.get())} {}
+  ZeroedArea area;
+  Block* blocks;
+};
 
 ReplayFilter::ReplayFilter(std::size_t segments_max, std::size_t segment_tags)
     : segments_max_{segments_max},
@@ -40,15 +44,13 @@ ReplayFilter::ReplayFilter(std::size_t segments_max, std::size_t segment_tags)
   add_segment();
 }
 
+ReplayFilter::ReplayFilter(ReplayFilter&&) noexcept = default;
+ReplayFilter::~ReplayFilter() = default;
+
+std::size_t ReplayFilter::segments() const { return segments_.size(); }
+
 void ReplayFilter::add_segment() {
-  // calloc, not new: the system hands out zeroed pages as they are touched, so no packet waits for 4 MiB to
-  // be cleared.
-  std::size_t room = segment_bytes_ + sizeof(Block);
-  Segment segment{std::unique_ptr<void, Free>{std::calloc(room, 1)}, nullptr};
-  void* start = segment.area.get();
-  VG_CHECK(start != nullptr);
-  segment.blocks = static_cast<Block*>(std::align(alignof(Block), segment_bytes_, start, room));
-  segments_.push_back(std::move(segment));
+  segments_.emplace_back(segment_bytes_);
   in_last_ = 0;
 }
 

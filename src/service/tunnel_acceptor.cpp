@@ -124,14 +124,17 @@ net::Task<WayIn> TunnelAcceptor::enter_by_ticket(net::Accepted connection, std::
     if (code == Errc::denied) co_return tls.error();  // counted as a stranger
     co_return refused(code == Errc::busy ? Refusal::handshakes_full : Refusal::tls, tls.error());
   }
-  const auto deadline = net::after(context_.core, context_.options->handshake_timeout);
+  const auto answered = context_.core.clock().now();
+  const auto deadline = answered + context_.options->handshake_timeout;
   auto done = co_await noise_as_server(context_.core, **tls, tls->get(), std::move(settings), deadline);
   if (!done) {
     (void)refused(tunnel_metrics::refusal_of(done.error()), done.error());
     handshake.reset();
     const auto code = done.error().code;
     const bool gone = code == Errc::end_of_stream || code == Errc::reset || code == Errc::truncated;
-    if (!gone) co_await reception_->stay_silent(**tls, from);
+    // Who has said nothing, or too little, waits no longer than who has said something wrong.
+    const auto heard = code == Errc::timed_out ? answered : context_.core.clock().now();
+    if (!gone) co_await reception_->stay_silent(**tls, from, heard);
     co_return done.error();
   }
   WayIn entered{std::move(*tls), std::move(done->keys), std::move(done->early), done->rtt};

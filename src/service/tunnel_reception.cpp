@@ -1,5 +1,6 @@
 #include "service/tunnel_reception.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <utility>
@@ -254,7 +255,8 @@ net::Task<void> TunnelReception::answer(net::TlsStream& client, const UpgradeWat
   co_return ok();
 }
 
-boost::asio::awaitable<void> TunnelReception::stay_silent(net::TlsStream& stream, net::Ip from) {
+boost::asio::awaitable<void> TunnelReception::stay_silent(net::TlsStream& stream, net::Ip from,
+                                                          Instant heard) {
   const auto seated = seat(from);
   if (!seated) co_return;
   decoy_metrics::silent_ends.add();
@@ -262,10 +264,12 @@ boost::asio::awaitable<void> TunnelReception::stay_silent(net::TlsStream& stream
   const auto& shape = options->session.shape;
   const auto patience =
       shape ? shape->draw_websocket_timeout(context_.core.random()) : options->decoy.silent_timeout;
-  const auto deadline = net::after(context_.core, patience);
+  const auto end = net::after(context_.core, options->decoy.connection_timeout);
   auto buffer = Buffer::lease(limits::decoy_buffer_bytes);
   for (;;) {
+    const auto deadline = std::min(heard + patience, end);
     const auto got = co_await net::with_deadline(context_.core, stream.read_some(buffer.span()), deadline);
+    heard = context_.core.clock().now();
     if (got && *got != 0) continue;
     if (got || got.error().code == Errc::timed_out) (void)co_await stream.shutdown_write();
     co_return;

@@ -37,9 +37,9 @@ class TunnelReception {
   /// use_site takes the files to show when there is no origin; null = nothing to show.
   void use_site(std::shared_ptr<const DecoySite> site) { site_ = std::move(site); }
 
-  /// stay_silent keeps a stream open, reading and saying nothing, as a WebSocket server does that nobody
-  /// speaks to, and closes it at the time-out.
-  boost::asio::awaitable<void> stay_silent(net::TlsStream& stream, net::Ip from);
+  /// stay_silent keeps a stream open, reading and saying nothing, as a WebSocket server does that has nothing
+  /// to say, and closes it when nothing has come for the time-out. `heard` is when something came last.
+  boost::asio::awaitable<void> stay_silent(net::TlsStream& stream, net::Ip from, Instant heard);
 
  private:
   struct Seat;

@@ -220,6 +220,27 @@ TEST(TunnelReception, KeepsSilentAfterABadHandshakeAndThenCloses) {
   EXPECT_GE(took, 290ms);
 }
 
+TEST(TunnelReception, KeepsSilentToWhoSaysNothingAndThenCloses) {
+  Front front{[](Node&, Node& exit) {
+    exit.options->handshake_timeout = 100ms;
+    exit.options->decoy.silent_timeout = 400ms;
+  }};
+  const auto ticket = good_ticket(front);
+  const auto heard = front.world.run(clients, [&](net::Core& core) -> boost::asio::awaitable<std::string> {
+    auto tls = co_await knock(core, front.exit());
+    if (!tls) co_return "no TLS";
+    const auto begin = core.clock().now();
+    auto head = co_await say(**tls, upgrade(ticket), 12);
+    if (!head || *head != "HTTP/1.1 101") co_return "no 101";
+    auto rest = co_await read_all(**tls, 10'000);
+    const auto took = core.clock().now() - begin;
+    if (!rest || took < 390ms) co_return "too early, or without a notice";
+    const auto text = std::string{as_text(*rest)};
+    co_return text.substr(std::min(text.size(), text.find("\r\n\r\n")));
+  });
+  EXPECT_EQ(heard, "\r\n\r\n");
+}
+
 TEST(TunnelReception, ClosesWithoutANoticeWhenTheOriginIsDown) {
   Front front{[](Node&, Node& exit) { exit.options->decoy.origin.reset(); }};
   EXPECT_NE(answer_to(front, std::string{get}), page);

@@ -9,7 +9,7 @@
 namespace village::crypto {
 
 /// chacha20_xor adds the ChaCha20 key stream with nonce 0 and counter 0 to `data` (less than 256 GiB). Never
-/// use one key twice. Allocates nothing.
+/// use one key twice. Allocates nothing after a thread's first call.
 void chacha20_xor(std::span<const std::byte, 32> key, ByteSpan data);
 void chacha20_xor(CpuLevel level, std::span<const std::byte, 32> key, ByteSpan data);
 

@@ -6,7 +6,6 @@
 // added as needed up to a bound; a look-up asks all of them, so that k full ones err k times as often.
 // Nothing is ever overwritten: a filter that is full takes no more tags.
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -33,6 +32,8 @@ class ReplayFilter {
   /// `segment_tags` is the capacity of one segment (smaller for keys that will see few packets),
   /// `segments_max` the bound. The first segment is taken now.
   explicit ReplayFilter(std::size_t segments_max, std::size_t segment_tags = limits::replay_segment_tags);
+  ReplayFilter(ReplayFilter&&) noexcept;
+  ~ReplayFilter();
 
   /// insert looks up 1 to 64 fingerprints in order and adds those not seen before, also not earlier in the
   /// same batch. A cache miss for each segment, overlapped over the batch: about 0.1 us a tag with one
@@ -45,10 +46,10 @@ class ReplayFilter {
   bool restore(Fingerprint tag);
 
   std::size_t size() const { return size_; }
-  std::size_t segments() const { return segments_.size(); }
+  std::size_t segments() const;
   std::size_t capacity() const { return segments_max_ * segment_tags_; }
-  std::size_t bytes() const { return segments_.size() * segment_bytes_; }
-  bool full() const { return segments_.size() == segments_max_ && in_last_ == segment_tags_; }
+  std::size_t bytes() const { return segments() * segment_bytes_; }
+  bool full() const { return segments() == segments_max_ && in_last_ == segment_tags_; }
 
  private:
   struct alignas(64) Block {
@@ -58,13 +59,7 @@ class ReplayFilter {
     std::size_t block;
     Block bits;
   };
-  struct Free {
-    void operator()(void* area) const;
-  };
-  struct Segment {
-    std::unique_ptr<void, Free> area;
-    Block* blocks;  ///< the first cache line in it
-  };
+  struct Segment;
 
   Probe probe(Fingerprint tag) const;
   static bool holds(const Block& block, const Block& bits);

@@ -51,11 +51,11 @@ requires(std::is_trivially_copyable_v<T>) class Ring {
   }
 
  private:
-  struct alignas(limits::cache_line_bytes) Side {
+  struct alignas(village::limits::cache_line_bytes) Side {
     std::atomic<std::size_t> own{0};  ///< written by this side alone
     std::size_t other = 0;            ///< what this side last saw of the other
   };
-  struct alignas(limits::cache_line_bytes) Place {
+  struct alignas(village::limits::cache_line_bytes) Place {
     T value;
   };
   const std::size_t mask_;
