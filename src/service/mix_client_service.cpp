@@ -52,6 +52,12 @@ MixClientService::MixClientService(net::Core& core, Tunnel& tunnel, const MixOpt
 
 MixClientService::~MixClientService() { VG_CHECK(tasks_.live() == 0); }
 
+Result<void> MixClientService::open_file(const std::string& path) {
+  VG_TRY(file, MixSeenFile::open(path, client_, wall()));
+  file_ = std::move(file);
+  return ok();
+}
+
 void MixClientService::start() {
   tasks_.spawn([this] { return session_loop(); });
   tasks_.spawn([this] { return timer_loop(); });
@@ -284,7 +290,10 @@ net::Task<std::vector<MixIncoming>> MixClientService::receive(std::uint64_t afte
     mix::MessageId id{};
     const auto raw = from_hex(done.id);
     std::copy(raw->begin(), raw->end(), id.begin());
-    if (journal_) journal_->seen(id, done.seen_until);
+    if (file_) {
+      const auto written = file_->append({id, done.seen_until}, client_.seen());
+      if (!written) VG_LOG(error, "mix", "seen file not written reason={}", name(written.error().code));
+    }
     client_.confirm(id);
     inbox_bytes_ -= done.message.size();
     inbox_.pop_front();

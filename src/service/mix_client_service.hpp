@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "service/mix_seen_file.hpp"
 #include "village/mix/client.hpp"
 #include "village/mix/gateway_records.hpp"
 #include "village/net/event.hpp"
@@ -19,13 +20,6 @@
 
 namespace village::service {
 
-/// SeenJournal keeps ids of messages received where they outlive the process.
-class SeenJournal {
- public:
-  virtual ~SeenJournal() = default;
-  virtual void seen(const mix::MessageId& id, WallTime until) = 0;
-};
-
 /// MixClientService lives on one core. stop() must have ended before it dies.
 class MixClientService final : private StreamSink {
  public:
@@ -33,8 +27,8 @@ class MixClientService final : private StreamSink {
   MixClientService(net::Core& core, Tunnel& tunnel, const MixOptions& options, const wire::NodeId& gateway);
   ~MixClientService();
 
-  void restore_seen(const mix::SeenMessage& seen) { client_.restore_seen(seen); }
-  void use_journal(std::unique_ptr<SeenJournal> journal) { journal_ = std::move(journal); }
+  /// open_file makes ids of messages received outlive the process. Errors: as MixSeenFile::open.
+  Result<void> open_file(const std::string& path);
   void start();
   boost::asio::awaitable<void> stop();
   void set_view(std::shared_ptr<const mix::MixView> view);
@@ -75,7 +69,7 @@ class MixClientService final : private StreamSink {
   const mix::GatewayRecords records_;
   std::unique_ptr<RandomSource> random_;
   mix::Client client_;
-  std::unique_ptr<SeenJournal> journal_;
+  std::optional<MixSeenFile> file_;
 
   std::shared_ptr<TunnelStream> stream_;
   Bytes partial_, packet_, record_;

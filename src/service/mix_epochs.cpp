@@ -55,18 +55,16 @@ void MixEpochs::make_keys(mix::Epoch epoch, RandomSource& random) {
   ++version_;
 }
 
-std::size_t MixEpochs::segments() const {
+mix::ReplaySizing MixEpochs::sizing() const {
   const auto life = options_.epochs.length + options_.epochs.overlap;
-  const auto seconds = static_cast<std::size_t>(life / std::chrono::seconds{1}) + 1;
-  const auto tags = seconds * options_.replay.capacity_pps / cores_;
-  return std::clamp<std::size_t>(tags / mix::limits::replay_segment_tags + 1, 1,
-                                 mix::limits::replay_segments_max);
+  const auto seconds = static_cast<std::uint64_t>(life / std::chrono::seconds{1}) + 1;
+  return mix::replay_sizing(seconds * options_.replay.capacity_pps / cores_);
 }
 
 void MixEpochs::install(mix::Epoch epoch) {
   const auto keys = keys_->find(epoch);
   if (!keys || installed_.contains(epoch) || retired_.contains(epoch)) return;
-  auto shards = logs_->open(epoch, keys->sphinx_public, static_cast<std::uint32_t>(cores_), segments());
+  auto shards = logs_->open(epoch, keys->sphinx_public, static_cast<std::uint32_t>(cores_), sizing());
   if (!shards) {
     VG_LOG(
         error, "mix",

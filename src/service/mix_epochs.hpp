@@ -52,7 +52,7 @@ class MixEpochs {
  private:
   void make_keys(mix::Epoch epoch, RandomSource& random);
   void install(mix::Epoch epoch);
-  std::size_t segments() const;
+  mix::ReplaySizing sizing() const;
 
   const MixOptions& options_;
   Workers& workers_;

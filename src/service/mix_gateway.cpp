@@ -19,6 +19,15 @@ MixGateway::MixGateway(net::Core& home, const MixOptions& options) : home_{home}
   }
 }
 
+Result<void> MixGateway::open_file(const std::string& path) {
+  std::size_t damaged = 0;
+  VG_TRY(file, MixMailboxFile::open(path, mailbox_, home_.clock().wall(), &damaged));
+  if (damaged != 0) VG_LOG(warn, "mix", "mailbox file damaged path={} bytes={}", path, damaged);
+  file_ = std::move(file);
+  mix_metrics::mailbox_messages.add(static_cast<std::int64_t>(mailbox_.messages()));
+  return ok();
+}
+
 template <class Work>
 void MixGateway::at_home(Work work) {
   boost::asio::post(home_.io(),
@@ -47,9 +56,17 @@ void MixGateway::put_here(const wire::NodeId& client, const sphinx::Identifier& 
     mix_metrics::final_refused.add();
     return;
   }
+  if (file_) {
+    const auto written = file_->stored(client, {*sequence, wall, identifier, payload}, mailbox_);
+    if (!written) {  // not durable, so not taken over: its sender hears nothing and tries again
+      (void)mailbox_.acknowledge(client, *sequence);
+      mix_metrics::final_refused.add();
+      VG_LOG(error, "mix", "mailbox file not written reason={}", name(written.error().code));
+      return;
+    }
+  }
   mix_metrics::final_client.add();
   mix_metrics::mailbox_messages.add();
-  if (journal_) journal_->stored(client, {*sequence, wall, identifier, payload});
   auto& inboxes = attached_[client];
   std::erase_if(inboxes, [](const auto& each) { return each.expired(); });
   for (const auto& each : inboxes) {
@@ -66,7 +83,7 @@ void MixGateway::acknowledge(const wire::NodeId& client, std::vector<std::uint64
     for (const auto sequence : sequences) {
       if (!self.mailbox_.acknowledge(client, sequence)) continue;
       mix_metrics::mailbox_messages.sub();
-      if (self.journal_) self.journal_->acknowledged(client, sequence);
+      if (self.file_) (void)self.file_->acknowledged(client, sequence, self.mailbox_);
     }
   });
 }
@@ -117,7 +134,7 @@ void MixGateway::expire() {
   const auto gone = mailbox_.expire(home_.clock().wall());
   if (gone == 0) return;
   mix_metrics::mailbox_messages.sub(static_cast<std::int64_t>(gone));
-  if (journal_) journal_->expired(mailbox_);
+  if (file_) (void)file_->shrink(mailbox_);
 }
 
 // --- sessions

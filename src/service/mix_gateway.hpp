@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "service/mix_core.hpp"
+#include "service/mix_mailbox_file.hpp"
 #include "village/mix/gateway_records.hpp"
 #include "village/mix/mailbox.hpp"
 #include "village/service/mix_options.hpp"
@@ -20,15 +21,6 @@ struct StoredPayload {
   std::uint64_t sequence = 0;
   sphinx::Identifier identifier{};
   Bytes payload;
-};
-
-/// MailboxJournal repeats what a mailbox does where it outlives the process.
-class MailboxJournal {
- public:
-  virtual ~MailboxJournal() = default;
-  virtual void stored(const wire::NodeId& client, const mix::Mailbox::Message& message) = 0;
-  virtual void acknowledged(const wire::NodeId& client, std::uint64_t sequence) = 0;
-  virtual void expired(const mix::Mailbox& after) = 0;
 };
 
 /// MixInbox is what a session has been given of its mailbox. It belongs to the session's core.
@@ -69,7 +61,8 @@ class MixGateway : public std::enable_shared_from_this<MixGateway> {
 
   // --- the home core
   mix::Mailbox& mailbox() { return mailbox_; }
-  void use_journal(std::unique_ptr<MailboxJournal> journal) { journal_ = std::move(journal); }
+  /// open_file makes the mailboxes outlive the process. Errors: as MixMailboxFile::open.
+  Result<void> open_file(const std::string& path);
   void expire();
 
   std::size_t sessions() const { return sessions_.load(); }
@@ -85,7 +78,7 @@ class MixGateway : public std::enable_shared_from_this<MixGateway> {
   std::map<crypto::Ed25519Public, std::string> clients_;
   std::map<wire::NodeId, std::string> ids_;
   mix::Mailbox mailbox_;
-  std::unique_ptr<MailboxJournal> journal_;
+  std::optional<MixMailboxFile> file_;
   std::map<wire::NodeId, std::vector<std::weak_ptr<MixInbox>>> attached_;
   std::atomic<std::size_t> posted_{0}, sessions_{0};
   std::atomic<Duration::rep> stream_mean_{0};

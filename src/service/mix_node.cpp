@@ -160,6 +160,10 @@ std::string MixNode::State::open() {
   }
   auto made = MixKeyStore::make_folder(options.keys_path);
   if (!made) return options.keys_path + ": cannot make this folder";
+  if (gateway && !gateway->open_file(options.keys_path + "/mailboxes"))
+    return options.keys_path + "/mailboxes: cannot be used";
+  if (client && !client->open_file(options.keys_path + "/seen"))
+    return options.keys_path + "/seen: cannot be used";
   if (options.moves_packets()) {
     for (std::uint32_t i = 0; i < setup.ends.size(); ++i) {
       const auto& end = setup.ends[i];

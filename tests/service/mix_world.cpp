@@ -136,9 +136,9 @@ Result<std::string> MixWorld::send(MixMember& from, const service::MixOutgoing& 
   return world_.run(from.node->core, [&](net::Core&) { return service::mix_send(*from.mix, out); });
 }
 
-std::optional<service::MixIncoming> MixWorld::receive(MixMember& at) {
+std::optional<service::MixIncoming> MixWorld::receive(MixMember& at, Duration wait) {
   auto received = world_.run(
-      at.node->core, [&](net::Core&) { return service::mix_receive(*at.mix, at.received_upto, wait_max); });
+      at.node->core, [&](net::Core&) { return service::mix_receive(*at.mix, at.received_upto, wait); });
   if (!received || received->empty()) return std::nullopt;
   at.received_upto = received->front().sequence;
   return std::move(received->front());

@@ -42,8 +42,8 @@ class MixWorld {
   mix::Parameters parameters;
 
   Result<std::string> send(MixMember& from, const service::MixOutgoing& out);
-  /// receive waits for the next message, at most 60 s.
-  std::optional<service::MixIncoming> receive(MixMember& at);
+  /// receive waits for the next message.
+  std::optional<service::MixIncoming> receive(MixMember& at, Duration wait = std::chrono::seconds{60});
   service::MixFate fate(MixMember& of, const std::string& id);
   service::MixStatus status(MixMember& of);
   /// until polls `condition` of a member's core, for at most 60 s.
