@@ -120,7 +120,10 @@ TEST_P(PacketVectors, AreWhatTheSenderMakes) {
     const auto keys =
         create_header(sent.path.hops, sent.destination, sent.identifier, header, random, sent.version);
     ASSERT_TRUE(keys);
-    for (std::size_t i = 0; i < keys->size(); ++i) expect_payload_key(entry.at("hops")[i], *keys, i);
+    for (std::size_t i = 0; i < keys->size(); ++i) {
+      expect_payload_key(entry.at("hops")[i], *keys, i);
+      EXPECT_EQ(to_hex(keys->tag(i)), entry.at("hops")[i].at("replay_tag"));
+    }
   }
   EXPECT_GT(cases, 0u);
 }
