@@ -7,7 +7,7 @@
 namespace village::htx {
 
 StreamTable::~StreamTable() {
-  for (auto& entry : streams_) entry.second->~Stream();
+  streams_.for_each([](Stream& stream) { stream.~Stream(); });
 }
 
 Stream& StreamTable::add(StreamId id, Priority priority, Instant now) {
@@ -21,7 +21,7 @@ Stream& StreamTable::add(StreamId id, Priority priority, Instant now) {
   Slot* const slot = free_;
   free_ = slot->next;
   auto* const stream = new (&slot->stream) Stream{id, priority, now};
-  streams_.emplace(id, stream);
+  streams_.add(*stream);
   return *stream;
 }
 
@@ -48,8 +48,6 @@ Stream& StreamTable::add_internal(Instant now) {
 
 void StreamTable::erase(Stream& stream) {
   VG_CHECK(!StreamRing::contains(stream) && !StreamWaitList::contains(stream));
-  if (recent_ == &stream) recent_ = nullptr;
-  if (ahead_ == &stream) ahead_ = nullptr;
   streams_.erase(stream.id);
   stream.~Stream();
   auto* const slot = reinterpret_cast<Slot*>(&stream);  // the union's address is its member's
@@ -58,8 +56,8 @@ void StreamTable::erase(Stream& stream) {
 }
 
 void StreamTable::shrink() {
-  if (!streams_.empty()) return;
-  streams_ = decltype(streams_){0, streams_.hash_function()};
+  if (streams_.size() != 0) return;
+  streams_.shrink();
   slabs_.clear();
   free_ = nullptr;
   slab_slots_ = 4;

@@ -34,8 +34,18 @@ Reassembly::Taken Reassembly::take(const PlainPayload& fragment, const Arrival& 
   if (!fresh) {
     auto& partial = found->second;
     if (partial.count != fragment.count || partial.type != fragment.type) return Taken::conflict;
+    if (partial.answers != arrival.answers) return Taken::conflict;
     const auto kept = partial.fragments.find(fragment.index);
-    if (kept != partial.fragments.end()) return repeat(partial, kept->second, fragment, arrival);
+    if (kept != partial.fragments.end()) {
+      auto& [data, receipt] = kept->second;
+      if (!std::equal(data.begin(), data.end(), fragment.data.begin(), fragment.data.end())) {
+        return Taken::conflict;
+      }
+      if (receipt != 0 || arrival.receipt == 0) return Taken::repeated;
+      receipt = arrival.receipt;
+      ++receipts_;
+      return Taken::resumed;
+    }
   } else if (partials_.size() >= options_.messages_max) {
     return Taken::full;
   }
@@ -55,45 +65,33 @@ Reassembly::Taken Reassembly::take(const PlainPayload& fragment, const Arrival& 
   if (fresh) {
     partial.type = fragment.type;
     partial.count = fragment.count;
+    partial.answers = arrival.answers;
     partial.first = now;
   }
-  if (arrival.answers) partial.answers = arrival.answers;
   partial.last = now;
-  partial.fragments.emplace(fragment.index, to_bytes(fragment.data));
-  if (arrival.receipt != 0) partial.receipts.push_back(arrival.receipt);
+  partial.fragments.emplace(fragment.index, Piece{to_bytes(fragment.data), arrival.receipt});
+  receipts_ += arrival.receipt != 0 ? 1 : 0;
   check_at_ = std::min(check_at_.value_or(partial.deadline()), partial.deadline());
   return partial.fragments.size() == partial.count ? Taken::complete : Taken::stored;
-}
-
-/// repeat is a fragment that is there already. Its receipt is kept with the others, so that it is
-/// acknowledged with the message; but no more of them than a message of repeats could have.
-Reassembly::Taken Reassembly::repeat(Partial& partial, const Bytes& kept, const PlainPayload& fragment,
-                                     const Arrival& arrival) {
-  if (!std::equal(kept.begin(), kept.end(), fragment.data.begin(), fragment.data.end()))
-    return Taken::conflict;
-  const auto room = std::size_t{limits::transmissions_max} * partial.count;
-  if (arrival.receipt != 0 && partial.receipts.size() < room) partial.receipts.push_back(arrival.receipt);
-  return Taken::repeated;
 }
 
 Reassembly::Message Reassembly::finish(const MessageId& id) {
   const auto at = partials_.find(id);
   VG_CHECK(at != partials_.end() && at->second.fragments.size() == at->second.count);
   auto& partial = at->second;
-  Message message{id, partial.type, partial.answers, {}, std::move(partial.receipts)};
+  Message message{id, partial.type, partial.answers, {}, {}};
   message.sealed.reserve(partial.count * fragment_bytes_);
-  for (const auto& [index, data] : partial.fragments) {
-    message.sealed.insert(message.sealed.end(), data.begin(), data.end());
+  for (const auto& [index, piece] : partial.fragments) {
+    message.sealed.insert(message.sealed.end(), piece.data.begin(), piece.data.end());
   }
-  drop(at);
+  drop(at, message.receipts);
   return message;
 }
 
 std::vector<std::uint64_t> Reassembly::discard(const MessageId& id) {
+  std::vector<std::uint64_t> receipts;
   const auto at = partials_.find(id);
-  if (at == partials_.end()) return {};
-  auto receipts = std::move(at->second.receipts);
-  drop(at);
+  if (at != partials_.end()) drop(at, receipts);
   return receipts;
 }
 
@@ -105,8 +103,7 @@ std::vector<std::uint64_t> Reassembly::expire(Instant now) {
     const auto next = std::next(at);
     const auto deadline = at->second.deadline();
     if (deadline <= now) {
-      receipts.insert(receipts.end(), at->second.receipts.begin(), at->second.receipts.end());
-      drop(at);
+      drop(at, receipts);
       ++expired_;
     } else {
       check_at_ = std::min(check_at_.value_or(deadline), deadline);
@@ -122,7 +119,10 @@ std::optional<Instant> Reassembly::next_deadline() const {
 }
 
 void Reassembly::forget_receipts() {
-  for (auto& [id, partial] : partials_) partial.receipts.clear();
+  for (auto& [id, partial] : partials_) {
+    for (auto& [index, piece] : partial.fragments) piece.receipt = 0;
+  }
+  receipts_ = 0;
 }
 
 bool Reassembly::share_has_room(const Share& share, std::size_t bytes) const {
@@ -141,7 +141,12 @@ void Reassembly::discharge(const Share& share, std::size_t bytes) {
   if (found->second == 0) shares_.erase(found);
 }
 
-void Reassembly::drop(Partials::iterator at) {
+void Reassembly::drop(Partials::iterator at, std::vector<std::uint64_t>& receipts) {
+  for (const auto& [index, piece] : at->second.fragments) {
+    if (piece.receipt == 0) continue;
+    receipts.push_back(piece.receipt);
+    --receipts_;
+  }
   discharge(at->second.share, at->second.bytes);
   bytes_ -= at->second.bytes;
   partials_.erase(at);

@@ -80,7 +80,13 @@ TEST(Reassembly, TellsRepeatsFromConflicts) {
   wrong.data = longer;
   EXPECT_EQ(reassembly.take(wrong, {4, {}, {}}, start), Taken::conflict);
   EXPECT_EQ(reassembly.messages(), 1U);
-  EXPECT_EQ(reassembly.discard(id), (std::vector<std::uint64_t>{1, 2}));
+  reassembly.forget_receipts();
+  EXPECT_EQ(reassembly.receipts(), 0U);
+  EXPECT_EQ(reassembly.take(fragment(id, sealed, 1), {8, {}, {}}, start), Taken::resumed);
+  EXPECT_EQ(reassembly.take(fragment(id, sealed, 1), {9, {}, {}}, start), Taken::repeated);
+  EXPECT_EQ(reassembly.take(fragment(id, sealed, 2), {10, {}, Answers{}}, start), Taken::conflict);
+  EXPECT_EQ(reassembly.discard(id), std::vector<std::uint64_t>{8});
+  EXPECT_EQ(reassembly.receipts(), 0U);
   EXPECT_EQ(reassembly.bytes(), 0U);
 }
 

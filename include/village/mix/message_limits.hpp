@@ -36,6 +36,7 @@ inline constexpr auto message_ahead_max = std::chrono::minutes{10};  ///< sealed
 inline constexpr auto seen_time = std::chrono::hours{26};
 static_assert(seen_time >= message_age_max + message_ahead_max);
 inline constexpr std::size_t receipts_held_max = 4'096;  ///< deliveries not acknowledged to the gateway yet
+inline constexpr std::size_t received_blocks_max = 16'384;  ///< reply blocks of others, to reply by
 
 // Sending.
 inline constexpr std::size_t outbox_bytes_max = 64 * 1024 * 1024;

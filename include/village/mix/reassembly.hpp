@@ -13,11 +13,18 @@
 
 namespace village::mix {
 
+/// Answers is the message that a reply belongs to.
+struct Answers {
+  MessageId message{};
+  crypto::Ed25519Public peer{};  ///< who got its reply blocks: the only one who may use them
+  friend bool operator==(const Answers&, const Answers&) = default;
+};
+
 /// Arrival is what is known of a fragment beside its payload.
 struct Arrival {
   std::uint64_t receipt = 0;                    ///< the gateway's sequence; given back with the message
   std::optional<crypto::Ed25519Public> sender;  ///< with fragment 0: whose message it is, proven by its head
-  std::optional<MessageId> answers;             ///< type reply: which message handed out the reply block
+  std::optional<Answers> answers;               ///< type reply: which message handed out the reply block
 };
 
 /// Reassembly keeps the fragments of unfinished messages. One thread, no clock.
@@ -37,6 +44,7 @@ class Reassembly {
     stored,
     complete,  ///< stored, and it was the last one: call finish
     repeated,  ///< had it already
+    resumed,   ///< had it already, but no receipt for it: this one is kept
     conflict,  ///< does not fit to the message's other fragments, or has no size a fragment can have
     full,      ///< a bound is reached
   };
@@ -44,7 +52,7 @@ class Reassembly {
   struct Message {
     MessageId id{};
     PayloadType type = PayloadType::data;
-    std::optional<MessageId> answers;
+    std::optional<Answers> answers;
     Bytes sealed;
     std::vector<std::uint64_t> receipts;
   };
@@ -54,7 +62,7 @@ class Reassembly {
   Reassembly(std::size_t fragment_bytes, const Options& options);
 
   /// take keeps a copy of a fragment (payload.carries_message(), VG_CHECKed). A receipt that is not kept
-  /// (conflict, full) is the caller's to answer. O(log n).
+  /// (conflict, full, repeated) is the caller's to answer. O(log n).
   Taken take(const PlainPayload& fragment, const Arrival& arrival, Instant now);
   /// finish hands out a complete message and forgets it. Call it when take said complete (VG_CHECKed).
   Message finish(const MessageId& id);
@@ -71,17 +79,21 @@ class Reassembly {
 
   std::size_t messages() const { return partials_.size(); }
   std::size_t bytes() const { return bytes_; }
+  std::size_t receipts() const { return receipts_; }
   std::uint64_t expired() const { return expired_; }
 
  private:
   using Share = std::optional<crypto::Ed25519Public>;  ///< nullopt: sender not known yet
+  struct Piece {
+    Bytes data;
+    std::uint64_t receipt = 0;
+  };
   struct Partial {
     PayloadType type = PayloadType::data;
     std::uint16_t count = 0;
-    std::optional<MessageId> answers;
+    std::optional<Answers> answers;
     Share share;
-    std::map<std::uint16_t, Bytes> fragments;
-    std::vector<std::uint64_t> receipts;
+    std::map<std::uint16_t, Piece> fragments;
     std::size_t bytes = 0;
     Instant first{}, last{};
     Instant deadline() const;
@@ -92,14 +104,15 @@ class Reassembly {
   bool share_has_room(const Share& share, std::size_t bytes) const;
   void charge(const Share& share, std::size_t bytes);
   void discharge(const Share& share, std::size_t bytes);
-  void drop(Partials::iterator at);
-  Taken repeat(Partial& partial, const Bytes& kept, const PlainPayload& fragment, const Arrival& arrival);
+  /// drop forgets a message and appends its receipts.
+  void drop(Partials::iterator at, std::vector<std::uint64_t>& receipts);
 
   std::size_t fragment_bytes_;
   Options options_;
   Partials partials_;
   std::map<Share, std::size_t> shares_;
   std::size_t bytes_ = 0;
+  std::size_t receipts_ = 0;
   std::uint64_t expired_ = 0;
   std::optional<Instant> check_at_;  ///< no deadline is before it
 };
