@@ -90,10 +90,11 @@ std::optional<ClientPacket> Client::poll_packet(ByteSpan packet, Instant now, Wa
     if (stream_.enabled() && *stream_.next_deadline() <= now) stream_.restart(now);
     return std::nullopt;
   }
-  if (!stream_.enabled()) return write_real(*view, packet, now, wall);
-  if (!stream_.take(now)) return std::nullopt;
-  const auto real = write_real(*view, packet, now, wall);
-  return real ? real : write_cover(*view, packet, now);
+  if (stream_.enabled() && !stream_.take(now)) return std::nullopt;
+  auto written = write_real(*view, packet, now, wall);
+  if (!written && stream_.enabled()) written = write_cover(*view, packet, now);
+  receipts_may_leave_ = receipts_may_leave_ || written;
+  return written;
 }
 
 std::optional<ClientEvent> Client::poll_event() {
@@ -120,7 +121,11 @@ void Client::on_deadline(Instant now, WallTime wall) {
   now_ = now;
   outbox_.on_deadline(now);
   loops_.on_deadline(now);
+  const auto expired = reassembly_.expired();
   release(reassembly_.expire(now));
+  if (reassembly_.expired() != expired) {
+    std::erase_if(owed_at_end_, [&](const auto& entry) { return !reassembly_.has(entry.first); });
+  }
   if (now < housekeeping_at_) return;
   housekeeping_at_ = now + housekeeping_time;
   blocks_.expire(wall);
@@ -158,6 +163,8 @@ void Client::confirm(const MessageId& id) {
 }
 
 std::size_t Client::poll_receipts(std::span<std::uint64_t> out) {
+  if (stream_.enabled() && !receipts_may_leave_) return 0;
+  receipts_may_leave_ = false;
   const auto count = std::min(out.size(), receipts_.size());
   for (std::size_t i = 0; i < count; ++i) {
     out[i] = receipts_.front();

@@ -88,9 +88,20 @@ void Client::on_fragment(std::uint64_t receipt, const PlainPayload& fragment,
   if (taken == full) return refuse(receipt, counters_.refused_room);
   if (arrival.receipt == 0 || taken == repeated) release(receipt);
   if (taken == repeated || taken == resumed) ++counters_.repeated;
-  // Of a message that cannot be opened the last fragment stays unacknowledged: its sender must not think it
-  // arrived.
-  if (taken != complete || on_complete(reassembly_.finish(fragment.message_id), wall)) owe(fragment);
+  if (taken == complete) {
+    auto waiting = owed_at_end_.extract(fragment.message_id);
+    if (!on_complete(reassembly_.finish(fragment.message_id), wall)) return;
+    owe(fragment);
+    if (!waiting.empty()) owe(std::move(waiting.mapped()));
+  } else if (fragment.index + 1 == fragment.count) {
+    // The last one is acknowledged when all is there and opens: only then may the sender think that it
+    // arrived.
+    if (!fragment.reply_blocks.empty()) {
+      owed_at_end_.insert_or_assign(fragment.message_id, owed_for(fragment));
+    }
+  } else {
+    owe(fragment);
+  }
 }
 
 /// sender_of opens the head in a first fragment; nullopt: not for us, too old, or not of so many fragments.
@@ -153,16 +164,21 @@ std::size_t Client::keep_blocks(const MessageId& id, const crypto::Ed25519Public
 
 /// owe queues the acknowledgement of a fragment, by the first block that came with it.
 void Client::owe(const PlainPayload& fragment) {
-  if (fragment.reply_blocks.empty()) return;
+  if (!fragment.reply_blocks.empty()) owe(owed_for(fragment));
+}
+
+void Client::owe(Owed owed) {
   if (owed_.size() >= limits::acknowledgements_max) {
     ++counters_.acknowledgements_dropped;
     return;
   }
+  owed_.push_back(std::move(owed));
+}
+
+Client::Owed Client::owed_for(const PlainPayload& fragment) {
   const auto& block = fragment.reply_blocks[0];
-  owed_.push_back({{block.epoch, block.form, to_bytes(block.bytes)},
-                   fragment.message_id,
-                   fragment.index,
-                   fragment.count});
+  return {
+      {block.epoch, block.form, to_bytes(block.bytes)}, fragment.message_id, fragment.index, fragment.count};
 }
 
 }  // namespace village::mix

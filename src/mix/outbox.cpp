@@ -127,7 +127,9 @@ bool Outbox::acknowledge(const ReplyPurpose& purpose, Instant now) {
   auto& entry = at->second;
   auto& fragment = entry.fragments[purpose.index];
   if (fragment.state == Fragment::State::acknowledged) return false;
-  surplus_.add(now - purpose.sent - purpose.held);
+  // The last one of several waits for the others: that says nothing about the way.
+  const bool waits = purpose.index + 1U == entry.fragments.size() && purpose.index > 0;
+  if (!waits) surplus_.add(now - purpose.sent - purpose.held);
   if (fragment.state == Fragment::State::under_way) {
     timers_.erase({fragment.due, at->first, purpose.index});
     --entry.under_way;

@@ -39,6 +39,11 @@ ByteView PayloadKeys::material(std::size_t hop) const {
   return seeds_[hop].view();
 }
 
+const ReplayTag& PayloadKeys::tag(std::size_t hop) const {
+  VG_CHECK(hop < count_);
+  return tags_[hop];
+}
+
 void PayloadKeys::add(std::size_t hop, ByteSpan payload) const {
   VG_CHECK(hop < count_ && payload.size() >= limits::payload_bytes_min);
   crypto::lioness_encrypt(keys_[hop].view(), payload);
@@ -107,6 +112,7 @@ class HeaderMaker {
     keys.count_ = hops_.size();
     for (std::size_t i = 0; i < hops_.size(); ++i) {
       const auto expansion = expansions_[i].view();
+      std::ranges::copy(expansion.subspan<tag_at, 32>(), keys.tags_[i].begin());
       const auto seed = expansion.subspan<payload_key_at, limits::payload_seed_bytes>();
       std::ranges::copy(seed, keys.seeds_[i].fill().begin());
       if (version_ == Version::payload_seeds) {

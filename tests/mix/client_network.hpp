@@ -58,6 +58,13 @@ class ClientNetwork {
     users_[number].client.reset();
     start(number);
   }
+  /// forget is a restart after which the gateway has nothing either.
+  void forget(std::size_t number) {
+    const auto& user = users_[number];
+    ASSERT_TRUE(mailboxes_[user.gateway].remove_client(user.client->id()));
+    ASSERT_TRUE(mailboxes_[user.gateway].add_client(user.client->id()));
+    restart(number);
+  }
   void set_online(std::size_t number, bool online) {
     users_[number].online = online;
     if (online) open_session(number);
