@@ -132,6 +132,24 @@ TEST(ClientSimulation, LosesNothingWhenTheRecipientCrashes) {
       << "all but the latest loops is fetched";
 }
 
+TEST(ClientSimulation, GoesRoundAMixThatDied) {
+  const std::uint64_t seed = 41;
+  SCOPED_TRACE(seed);
+  NetworkOptions options;
+  options.seed = seed;
+  options.parameters.client_mean = 10ms;
+  ClientNetwork network{options};  // two mixes in each layer
+  const auto alice = network.add_client(0), bob = network.add_client(1);
+  for (int i = 0; i < 4; ++i) network.send(alice, bob, network.some(30'000));
+  network.run_for(300ms);
+  network.kill(2);
+  for (int i = 0; i < 30; ++i) network.send(alice, bob, network.some(1 + network.random().below(5'000)));
+  ASSERT_TRUE(network.run_until_reported(3min));
+  network.check();
+  EXPECT_EQ(network.failed().size(), 0U);
+  EXPECT_EQ(network.client(alice).path_health().suspects(network.now()), 1U);
+}
+
 TEST(ClientSimulation, WaitsInTheMailboxOfWhoIsAway) {
   NetworkOptions options;
   options.parameters.client_mean = 20ms;

@@ -77,10 +77,10 @@ void damaged_lengths(Comparison& both) {
   auto& random = both.random;
   const Node node{random};
   const auto packet = node.forger.packet(point_of(9), Forger::last_slot(259, random), Bytes(size), random);
-  for (const std::size_t bytes : {0, 1, 31, 32, 47, 48, 347, 348, 364, 365, 379, 380}) {
+  constexpr std::ptrdiff_t refused_by_both[] = {0, 1, 31, 32, 47, 48, 347, 348, 364, 365, 379, 380};
+  for (const auto bytes : refused_by_both) {
     const auto before = both.stricter["length"];
-    both.expect(fate(both, node.key(), Bytes{packet.begin(), packet.begin() + static_cast<long>(bytes)}) ==
-                    Reject::length,
+    both.expect(fate(both, node.key(), Bytes{packet.begin(), packet.begin() + bytes}) == Reject::length,
                 "a length");
     both.expect(both.stricter["length"] == before, "the crate takes " + std::to_string(bytes) + " bytes");
   }
