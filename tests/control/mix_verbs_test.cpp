@@ -83,7 +83,8 @@ TEST(MixVerb, SignsADescriptorFromADraft) {
   bent.replace(bent.find("\"sequence\":1"), 12, "\"sequence\":2");
   EXPECT_EQ(run({"directory", "verify", folder.write("bent.json", bent)}).status, 1);
   draft["capacity_pps"] = 0;
-  EXPECT_EQ(run({"directory", "sign", folder.write("bad.json", draft.dump()), "--key", folder.path("key-1")}).status,
+  EXPECT_EQ(run({"directory", "sign", folder.write("bad.json", draft.dump()), "--key", folder.path("key-1")})
+                .status,
             2);
 }
 
@@ -105,7 +106,8 @@ TEST(MixVerb, CollectsTheSignaturesOfADocument) {
   const auto few = run({"directory", "verify", path, "--authorities", keys, "--threshold", "3"});
   EXPECT_EQ(few.status, 1);
   EXPECT_THAT(few.err, HasSubstr("only 2 good signatures"));
-  const auto other = run({"directory", "verify", path, "--authorities", keys, "--threshold", "2", "--epoch", "101"});
+  const auto other =
+      run({"directory", "verify", path, "--authorities", keys, "--threshold", "2", "--epoch", "101"});
   EXPECT_EQ(other.status, 1);
   EXPECT_THAT(other.err, HasSubstr("another epoch"));
   EXPECT_EQ(run({"directory", "verify", path, "--authorities", keys, "--threshold", "1"}).status, 2);
@@ -175,7 +177,10 @@ TEST(MixVerb, AuditsPublishedDelays) {
     mix::DelayRules rules;
     const auto held = audit->delay(tag, rules).count();
     const auto line = [&](std::int64_t held_ns) {
-      return Json{{"node", node.id().name()}, {"epoch", 98}, {"tag", to_hex(tag)}, {"wish_ns", 0},
+      return Json{{"node", node.id().name()},
+                  {"epoch", 98},
+                  {"tag", to_hex(tag)},
+                  {"wish_ns", 0},
                   {"held_ns", static_cast<std::uint64_t>(held_ns)}}
                  .dump() +
              "\n";
