@@ -1,63 +1,57 @@
-// villaged mix: the mixnet by hand.
+// villaged mix: the mixnet by hand. Each word is a row of mix_commands().
 #include <algorithm>
 
-#include "control/mix_command.hpp"
+#include "control/mix_commands.hpp"
 #include "control/suggest.hpp"
 #include "control/verbs.hpp"
 
 namespace village::control {
 namespace {
 
-const std::vector<MixCommand>& commands() {
-  static const std::vector<MixCommand> all{mix_ping_command(), mix_send_command(), mix_recv_command(),
-                                           mix_keys_command()};
-  return all;
+std::vector<MixCommand> mix_commands() {
+  return {mix_ping_command(),      mix_send_command(), mix_recv_command(), mix_keys_command(),
+          mix_directory_command(), mix_path_command(), mix_audit_command()};
 }
 
 int run(const std::vector<std::string>& args) {
-  std::vector<std::string> known;
-  for (const auto& command : commands()) known.push_back(command.name);
-  if (args.empty()) return complain("mix", "say what: " + quoted_list(known), exit_usage);
-  for (const auto& command : commands()) {
-    if (command.name != args.front()) continue;
-    const Arguments arguments{{args.begin() + 1, args.end()}, command.options};
-    if (!arguments.problem().empty()) return mix_complain(command.name, arguments.problem(), exit_usage);
-    return command.run(arguments);
+  const auto verb = mix_verb();
+  const Arguments arguments{args, verb.options};
+  if (!arguments.problem().empty()) return mix_problem(arguments.problem(), exit_usage);
+  if (arguments.rest().empty()) return mix_problem("say what: " + quoted_list(verb.words), exit_usage);
+  const auto& word = arguments.rest().front();
+  for (const auto& command : mix_commands()) {
+    if (command.word == word) return command.run(arguments);
   }
-  const auto meant = nearest(args.front(), known);
-  return complain("mix",
-                  "there is no \"" + args.front() + "\"; " +
-                      (meant.empty() ? "known: " + quoted_list(known) : "did you mean \"" + meant + "\"?"),
-                  exit_usage);
+  const auto meant = nearest(word, verb.words);
+  return mix_problem(
+      "unknown \"" + word + "\"; " +
+          (meant.empty() ? "expected " + quoted_list(verb.words) : "did you mean \"" + meant + "\"?"),
+      exit_usage);
 }
 
 }  // namespace
 
-int mix_complain(const std::string& word, const std::string& message, int status) {
-  return complain("mix " + word, message, status);
-}
+int mix_problem(const std::string& message, int status) { return complain("mix", message, status); }
 
 Verb mix_verb() {
-  Verb verb;
-  verb.name = "mix";
-  verb.summary = "send and receive by the mixnet";
-  verb.usage = "usage: villaged mix WORD [...]\n\n";
-  for (const auto& command : commands()) {
-    verb.usage += command.usage;
-    verb.words.push_back(command.name);
+  Verb verb{"mix", "look at and work with a mixnet by hand", {}, run, {}, {}};
+  std::string examples;
+  for (const auto& command : mix_commands()) {
+    for (const auto& synopsis : command.synopsis) {
+      verb.usage += (verb.usage.empty() ? "usage: villaged mix " : "       villaged mix ") + synopsis + "\n";
+    }
+    for (const auto& example : command.examples) examples += "example: villaged mix " + example + "\n";
+    verb.words.push_back(command.word);
     for (const auto& option : command.options) {
-      if (std::find(verb.options.begin(), verb.options.end(), option) == verb.options.end())
+      if (std::find(verb.options.begin(), verb.options.end(), option) == verb.options.end()) {
         verb.options.push_back(option);
+      }
     }
   }
+  verb.usage += "\n";
+  for (const auto& command : mix_commands()) verb.usage += command.help;
   verb.usage +=
-      "\n"
-      "These ask a running node (--config FILE or --socket PATH) or read its files. Exit status: 0 fine, 1 "
-      "failed, 2 "
-      "bad usage.\n"
-      "\n"
-      "example: echo hello | villaged mix send ADDRESS --wait 60 --config ~/.villaged/villaged.json\n";
-  verb.run = run;
+      "Exit status: 0 fine, 1 failed or does not hold, 2 bad usage or a file with errors.\n\n" + examples;
   return verb;
 }
 

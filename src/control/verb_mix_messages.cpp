@@ -9,7 +9,7 @@
 #include "control/files.hpp"
 #include "control/identity.hpp"
 #include "control/json.hpp"
-#include "control/mix_command.hpp"
+#include "control/mix_commands.hpp"
 #include "control/socket_client.hpp"
 #include "village/control/config.hpp"
 #include "village/control/limits.hpp"
@@ -19,6 +19,10 @@
 
 namespace village::control {
 namespace {
+
+int trouble(const char* word, const std::string& message, int status) {
+  return mix_problem(word + message, status);
+}
 
 constexpr std::chrono::seconds answer_time{10};
 constexpr std::chrono::seconds poll_time{1};
@@ -80,40 +84,40 @@ int wait_for(const std::string& socket, const std::string& id, std::uint64_t sec
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{seconds};
   for (;;) {
     const auto asked = ask(socket, "GET", "/api/v1/mix/sent?id=" + id, answer_time);
-    if (!asked.problem.empty()) return mix_complain("send", asked.problem, exit_failed);
+    if (!asked.problem.empty()) return trouble("send: ", asked.problem, exit_failed);
     const auto state = asked.body.value("state", "");
     if (state == "delivered") return exit_fine;
-    if (state == "failed") return mix_complain("send", "not delivered in time", exit_failed);
+    if (state == "failed") return trouble("send: ", "not delivered in time", exit_failed);
     if (std::chrono::steady_clock::now() >= end)
-      return mix_complain("send", "still under way; nobody has confirmed it", exit_failed);
+      return trouble("send: ", "still under way; nobody has confirmed it", exit_failed);
     std::this_thread::sleep_for(poll_time);
   }
 }
 
 int send(const Arguments& arguments) {
   const auto reply_to = arguments.value("--reply-to");
-  const auto& rest = arguments.rest();
+  const std::vector<std::string> rest{arguments.rest().begin() + 1, arguments.rest().end()};
   const std::size_t addresses = reply_to ? 0 : 1;
   if (rest.size() < addresses || rest.size() > addresses + 1)
-    return mix_complain("send", "expected ADDRESS [FILE], or --reply-to ID [FILE]", exit_usage);
+    return trouble("send: ", "expected ADDRESS [FILE], or --reply-to ID [FILE]", exit_usage);
   const auto blocks = number(arguments, "--reply-blocks", 0, 32);
   const auto within = number(arguments, "--within", 3'600, 86'400);
   const auto wait = number(arguments, "--wait", 0, 86'400);
   if (!blocks || !within || !wait)
-    return mix_complain("send", "--reply-blocks takes 0 to 32, --within and --wait seconds up to 86400",
-                        exit_usage);
+    return trouble("send: ", "--reply-blocks takes 0 to 32, --within and --wait seconds up to 86400",
+                   exit_usage);
   if (!reply_to && !service::MixAddress::parse(rest[0]))
-    return mix_complain("send", rest[0] + " is no address; the recipient's \"villaged mix keys\" prints one",
-                        exit_usage);
+    return trouble("send: ", rest[0] + " is no address; the recipient's \"villaged mix keys\" prints one",
+                   exit_usage);
   const auto socket = socket_of(arguments, "send");
   if (!socket) return exit_usage;
   std::string problem;
   const auto message = read_message(rest.size() > addresses ? rest[addresses] : "-", problem);
-  if (!message) return mix_complain("send", problem, exit_usage);
+  if (!message) return trouble("send: ", problem, exit_usage);
   const auto target = fmt::format("/api/v1/mix/send?{}&reply_blocks={}&within_s={}",
                                   reply_to ? "reply_to=" + *reply_to : "to=" + rest[0], *blocks, *within);
   const auto asked = ask(*socket, "POST", target, answer_time, *message);
-  if (!asked.problem.empty()) return mix_complain("send", asked.problem, exit_failed);
+  if (!asked.problem.empty()) return trouble("send: ", asked.problem, exit_failed);
   const auto id = asked.body.value("id", "");
   print(arguments.has("--json") ? asked.body.dump() + "\n" : id + "\n");
   return *wait == 0 ? exit_fine : wait_for(*socket, id, *wait);
@@ -132,12 +136,12 @@ std::string text_head(const Json& message) {
 
 int show(const Arguments& arguments, const Json& message) {
   const auto bytes = wire::from_base64url(message.value("message", ""), limits::http_message_bytes_max);
-  if (!bytes) return mix_complain("recv", "the node's answer cannot be read", exit_failed);
+  if (!bytes) return trouble("recv: ", "the node's answer cannot be read", exit_failed);
   if (arguments.has("--json")) {
     print(message.dump() + "\n");
     return exit_fine;
   }
-  const auto folder = arguments.value("--out");
+  const auto folder = arguments.value("--folder");
   if (!folder) {
     std::fputs(text_head(message).c_str(), stderr);
     print(as_text(*bytes));
@@ -145,32 +149,31 @@ int show(const Arguments& arguments, const Json& message) {
   }
   const auto path = *folder + "/" + message.value("id", "") + ".message";
   std::string problem;
-  if (!write_new_file(path, as_text(*bytes), 0600, problem))
-    return mix_complain("recv", problem, exit_failed);
+  if (!write_new_file(path, as_text(*bytes), 0600, problem)) return trouble("recv: ", problem, exit_failed);
   print(path + "  " + text_head(message));
   return exit_fine;
 }
 
 int recv(const Arguments& arguments) {
   const auto wait = number(arguments, "--wait", 0, static_cast<std::uint64_t>(limits::mix_wait_max.count()));
-  if (!wait || !arguments.rest().empty())
-    return mix_complain("recv", "--wait takes seconds up to 60", exit_usage);
+  if (!wait || arguments.rest().size() > 1)
+    return trouble("recv: ", "--wait takes seconds up to 60", exit_usage);
   const auto socket = socket_of(arguments, "recv");
   if (!socket) return exit_usage;
   const auto time = std::chrono::seconds{*wait} + answer_time;
   auto asked = ask(*socket, "GET", fmt::format("/api/v1/mix/recv?wait_s={}", *wait), time);
-  if (!asked.problem.empty()) return mix_complain("recv", asked.problem, exit_failed);
+  if (!asked.problem.empty()) return trouble("recv: ", asked.problem, exit_failed);
   const auto messages = asked.body.value("messages", Json::array());
   std::uint64_t upto = 0;
   for (const auto& message : messages) {
     if (const auto status = show(arguments, message); status != exit_fine) return status;
     upto = message.value("sequence", std::uint64_t{0});
   }
-  if (messages.empty()) return mix_complain("recv", "there is no message", exit_failed);
+  if (messages.empty()) return trouble("recv: ", "there is no message", exit_failed);
   // Only what was written out is given up by the node.
   if (std::fflush(stdout) != 0) return exit_failed;
   asked = ask(*socket, "GET", fmt::format("/api/v1/mix/recv?after={}", upto), answer_time);
-  return asked.problem.empty() ? exit_fine : mix_complain("recv", asked.problem, exit_failed);
+  return asked.problem.empty() ? exit_fine : trouble("recv: ", asked.problem, exit_failed);
 }
 
 // --- ping
@@ -178,8 +181,8 @@ int recv(const Arguments& arguments) {
 int ping(const Arguments& arguments) {
   const auto count = number(arguments, "--count", 1, 1'000);
   const auto within = number(arguments, "--within", 10, 60);
-  if (!count || !within || !arguments.rest().empty())
-    return mix_complain("ping", "--count takes up to 1000, --within seconds up to 60", exit_usage);
+  if (!count || !within || arguments.rest().size() > 1)
+    return trouble("ping: ", "--count takes up to 1000, --within seconds up to 60", exit_usage);
   const auto socket = socket_of(arguments, "ping");
   if (!socket) return exit_usage;
   std::uint64_t back = 0;
@@ -201,7 +204,7 @@ int ping(const Arguments& arguments) {
 // --- keys
 
 int keys(const Arguments& arguments) {
-  if (!arguments.rest().empty()) return mix_complain("keys", "nothing but options is expected", exit_usage);
+  if (arguments.rest().size() > 1) return trouble("keys: ", "nothing but options is expected", exit_usage);
   const auto outcome = load_config(config_path(arguments));
   for (const auto& error : outcome.errors) std::fprintf(stderr, "%s\n", error.text().c_str());
   if (!outcome.config) return exit_usage;
@@ -242,39 +245,43 @@ int keys(const Arguments& arguments) {
 }  // namespace
 
 MixCommand mix_send_command() {
-  return {"send",
-          {"--reply-to ID", "--reply-blocks N", "--within S", "--wait S", "--json", "--config FILE",
-           "--socket PATH"},
-          "  send ADDRESS [FILE] [--reply-blocks N] [--within S] [--wait S] [--json]\n"
-          "  send --reply-to ID [FILE]\n"
-          "      sends FILE (standard input if not given), at most 1 MiB, and prints its id. --reply-blocks "
-          "gives\n"
-          "      the recipient the means to answer without knowing where we are; --wait waits until it is "
-          "there.\n",
-          send};
+  return {
+      "send",
+      {"send ADDRESS [FILE] [--reply-blocks N] [--within S] [--wait S] [--json]",
+       "send --reply-to ID [FILE]"},
+      "send sends FILE (standard input if not given), at most 1 MiB, and prints its id. --reply-blocks gives "
+      "the "
+      "recipient\nthe means to answer without knowing where we are; --wait waits until it is confirmed.\n",
+      {"send KEY@bn1:... notes.txt --wait 60"},
+      {"--reply-to ID", "--reply-blocks N", "--within S", "--wait S", "--json", "--config FILE",
+       "--socket PATH"},
+      send};
 }
 
 MixCommand mix_recv_command() {
   return {"recv",
-          {"--wait S", "--out DIR", "--json", "--config FILE", "--socket PATH"},
-          "  recv [--wait S] [--out DIR] [--json]\n"
-          "      takes the messages that came, to standard output or as files.\n",
+          {"recv [--wait S] [--folder DIR] [--json]"},
+          "recv takes the messages that came, to standard output or as files.\n",
+          {"recv --wait 60 --folder ~/mail"},
+          {"--wait S", "--folder DIR", "--json", "--config FILE", "--socket PATH"},
           recv};
 }
 
 MixCommand mix_ping_command() {
   return {"ping",
+          {"ping [--count N] [--within S] [--json]"},
+          "ping sends a message through the mixnet to this node itself and prints how long it took.\n",
+          {"ping --count 3"},
           {"--count N", "--within S", "--json", "--config FILE", "--socket PATH"},
-          "  ping [--count N] [--within S] [--json]\n"
-          "      sends a message through the mixnet to this node itself and prints how long it took.\n",
           ping};
 }
 
 MixCommand mix_keys_command() {
   return {"keys",
+          {"keys [--json]"},
+          "keys prints the address that others send to, and the public mixing keys by epoch.\n",
+          {"keys --config /etc/villaged/villaged.json"},
           {"--json", "--config FILE"},
-          "  keys [--json] [--config FILE]\n"
-          "      prints the address that others send to, and the public mixing keys by epoch.\n",
           keys};
 }
 
