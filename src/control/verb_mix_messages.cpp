@@ -279,7 +279,8 @@ MixCommand mix_ping_command() {
 MixCommand mix_keys_command() {
   return {"keys",
           {"keys [--json]"},
-          "keys prints the address that others send to, and the public mixing keys by epoch.\n",
+          "keys prints the address that others send to, and the public mixing keys by epoch.\n"
+          "ping, send and recv ask the running node: that of the configuration, or --socket PATH.\n",
           {"keys --config /etc/villaged/villaged.json"},
           {"--json", "--config FILE"},
           keys};
