@@ -79,7 +79,7 @@ class Node {
   TicketKeeper tickets_;
   std::vector<OpenListener> listeners_;
   std::vector<std::unique_ptr<CoreServices>> services_;
-  std::unique_ptr<service::MixNode> mix_;  ///< null = no part in a mixnet
+  std::unique_ptr<service::MixNode> mix_;       ///< null = no part in a mixnet
   std::vector<service::TunnelPeer> mix_peers_;  ///< of its directory; core 0
   std::unique_ptr<net::Nursery> mix_tasks_;
   std::unique_ptr<control::ControlServer> control_;
