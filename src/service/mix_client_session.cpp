@@ -42,7 +42,7 @@ void MixClientSession::on_record(ByteView record) {
   const auto read = records_.read_up(record);
   const bool hello = read && read->kind == mix::UpRecord::Kind::hello;
   if (!read || hello == greeted_) {
-    VG_LOG(debug, "mix", "client session ends reason={}", read ? "order" : name(read.error().code));
+    VG_LOG(debug, "mix", "client dropped reason={}", read ? "order" : name(read.error().code));
     broken_ = true;
     inbox_->changed.notify();
     return;
