@@ -4,8 +4,8 @@
 #   packaging/bench.sh [--table ID ...] [--json FILE] [--markdown FILE] [--quick] [--preset NAME]
 #
 # Builds preset `dist` first (what is shipped is what is measured). Exit 0: ran to the end; a missed target is in the
-# report, not in the exit status. Peers (nginx, nghttpd, h2load, yamux) come by install-deps.sh --bench; without one its
-# check says not run.
+# report, not in the exit status. Peers (nginx, nghttpd, h2load, yamux, a crate by cargo) come by install-deps.sh --bench;
+# without one its check says not run.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 tables=() report=() quick=() preset=dist
@@ -31,6 +31,13 @@ mkdir -p "$peers"
 if command -v go >/dev/null && [ -d /usr/share/gocode/src/github.com/hashicorp/yamux ]; then
   GO111MODULE=off GOPATH=/usr/share/gocode go build -o "$peers/yamux-peer" "$root/bench/peers/yamux/main.go" >&2 ||
     rm -f "$peers/yamux-peer"
+fi
+if [ ${#tables[@]} -gt 0 ] && [[ " ${tables[*]} " != *" mix."* ]]; then
+  :   # nothing of it is asked for
+elif peer=$(python3 "$root/tests/interop/sphinx/run.py" --native --build "$build/peers-build/sphinx"); then
+  cp "$peer" "$peers/sphinx-peer"
+else
+  rm -f "$peers/sphinx-peer"
 fi
 
 # Everything runs in a network namespace of its own whose loopback uses cubic, ours and the peers' alike.

@@ -21,6 +21,7 @@ command -v cargo >/dev/null || interop+=(cargo)
 # Peers of the benchmarks.
 bench=(nginx-light nghttp2-server nghttp2-client golang-github-hashicorp-yamux-dev iproute2)
 command -v go >/dev/null || bench+=(golang-go)
+command -v cargo >/dev/null || bench+=(cargo)
 
 groups=("${build[@]}")
 print_only=no want_tests=no want_interop=no want_bench=no

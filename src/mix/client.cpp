@@ -46,6 +46,7 @@ Client::Client(const crypto::Ed25519KeyPair& node, const ClientOptions& options,
       seen_{random},
       stream_{options.stream_mean.value_or(Duration{0}), random, now},
       loops_{options.loops},
+      health_{random},
       now_{now},
       housekeeping_at_{now + housekeeping_time} {
   VG_CHECK(fragment_data_bytes(capacity()) >= sealed_head_bytes);
@@ -64,6 +65,7 @@ MessageId Client::random_id() {
 
 void Client::set_view(std::shared_ptr<const MixView> view, Instant now) {
   VG_CHECK(view != nullptr);
+  health_.clear();
   std::erase_if(views_, [&](const auto& known) { return known->epoch() == view->epoch(); });
   if (views_.size() >= 2) {
     views_.erase(std::min_element(views_.begin(), views_.end(),
@@ -90,10 +92,11 @@ std::optional<ClientPacket> Client::poll_packet(ByteSpan packet, Instant now, Wa
     if (stream_.enabled() && *stream_.next_deadline() <= now) stream_.restart(now);
     return std::nullopt;
   }
-  if (!stream_.enabled()) return write_real(*view, packet, now, wall);
-  if (!stream_.take(now)) return std::nullopt;
-  const auto real = write_real(*view, packet, now, wall);
-  return real ? real : write_cover(*view, packet, now);
+  if (stream_.enabled() && !stream_.take(now)) return std::nullopt;
+  auto written = write_real(*view, packet, now, wall);
+  if (!written && stream_.enabled()) written = write_cover(*view, packet, now);
+  receipts_may_leave_ = receipts_may_leave_ || written;
+  return written;
 }
 
 std::optional<ClientEvent> Client::poll_event() {
@@ -119,8 +122,12 @@ void Client::take_outbox_events() {
 void Client::on_deadline(Instant now, WallTime wall) {
   now_ = now;
   outbox_.on_deadline(now);
-  loops_.on_deadline(now);
+  judge_paths(now);
+  const auto expired = reassembly_.expired();
   release(reassembly_.expire(now));
+  if (reassembly_.expired() != expired) {
+    std::erase_if(owed_at_end_, [&](const auto& entry) { return !reassembly_.has(entry.first); });
+  }
   if (now < housekeeping_at_) return;
   housekeeping_at_ = now + housekeeping_time;
   blocks_.expire(wall);
@@ -128,6 +135,21 @@ void Client::on_deadline(Instant now, WallTime wall) {
   std::erase_if(repliable_, [&](const auto& entry) {
     if (wall < entry.second.until) return false;
     repliable_blocks_ -= entry.second.blocks.size();
+    return true;
+  });
+}
+
+/// judge_paths tells the health of paths what was not answered: fragments sent again, and loops.
+void Client::judge_paths(Instant now) {
+  for (const auto& identifier : outbox_.take_unanswered()) {
+    if (const auto* kept = blocks_.find(identifier)) health_.unanswered(kept->purpose.path, now);
+  }
+  const auto missing = loops_.missing_total();
+  loops_.on_deadline(now);
+  if (loops_.missing_total() == missing) return;
+  std::erase_if(loop_paths_, [&](const auto& entry) {
+    if (entry.second.late > now) return false;
+    health_.unanswered(entry.second.path, now);
     return true;
   });
 }
@@ -158,6 +180,8 @@ void Client::confirm(const MessageId& id) {
 }
 
 std::size_t Client::poll_receipts(std::span<std::uint64_t> out) {
+  if (stream_.enabled() && !receipts_may_leave_) return 0;
+  receipts_may_leave_ = false;
   const auto count = std::min(out.size(), receipts_.size());
   for (std::size_t i = 0; i < count; ++i) {
     out[i] = receipts_.front();

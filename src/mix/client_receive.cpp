@@ -31,7 +31,12 @@ void Client::on_payload(std::uint64_t receipt, ByteView payload, Instant now, Wa
   const auto parsed = parse_plain_payload(*plain, capacity());
   if (!parsed) return refuse(receipt, counters_.refused_format);
   if (parsed->type == PayloadType::data) return on_fragment(receipt, *parsed, std::nullopt, now, wall);
-  if (parsed->type == PayloadType::loop && loops_.returned(parsed->message_id, now)) return release(receipt);
+  if (parsed->type == PayloadType::loop && loops_.returned(parsed->message_id, now)) {
+    if (const auto path = loop_paths_.extract(parsed->message_id); !path.empty()) {
+      health_.answered(path.mapped().path);
+    }
+    return release(receipt);
+  }
   // Acknowledgements and replies come by our reply blocks, or anyone could make them.
   refuse(receipt, counters_.refused_format);
 }
@@ -43,6 +48,7 @@ void Client::on_reply(std::uint64_t receipt, const sphinx::Identifier& identifie
   if (!plain) return refuse(receipt, counters_.refused_payload);
   const auto parsed = parse_plain_payload(*plain, capacity());
   const auto purpose = kept.purpose;
+  health_.answered(purpose.path);
   blocks_.forget(identifier);  // used: nothing comes by it again
   if (!parsed || parsed->type != purpose.type) return refuse(receipt, counters_.refused_format);
   if (purpose.type == PayloadType::reply) return on_fragment(receipt, *parsed, purpose.answers, now, wall);
@@ -88,9 +94,20 @@ void Client::on_fragment(std::uint64_t receipt, const PlainPayload& fragment,
   if (taken == full) return refuse(receipt, counters_.refused_room);
   if (arrival.receipt == 0 || taken == repeated) release(receipt);
   if (taken == repeated || taken == resumed) ++counters_.repeated;
-  // Of a message that cannot be opened the last fragment stays unacknowledged: its sender must not think it
-  // arrived.
-  if (taken != complete || on_complete(reassembly_.finish(fragment.message_id), wall)) owe(fragment);
+  if (taken == complete) {
+    auto waiting = owed_at_end_.extract(fragment.message_id);
+    if (!on_complete(reassembly_.finish(fragment.message_id), wall)) return;
+    owe(fragment);
+    if (!waiting.empty()) owe(std::move(waiting.mapped()));
+  } else if (fragment.index + 1 == fragment.count) {
+    // The last one is acknowledged when all is there and opens: only then may the sender think that it
+    // arrived.
+    if (!fragment.reply_blocks.empty()) {
+      owed_at_end_.insert_or_assign(fragment.message_id, owed_for(fragment));
+    }
+  } else {
+    owe(fragment);
+  }
 }
 
 /// sender_of opens the head in a first fragment; nullopt: not for us, too old, or not of so many fragments.
@@ -153,16 +170,21 @@ std::size_t Client::keep_blocks(const MessageId& id, const crypto::Ed25519Public
 
 /// owe queues the acknowledgement of a fragment, by the first block that came with it.
 void Client::owe(const PlainPayload& fragment) {
-  if (fragment.reply_blocks.empty()) return;
+  if (!fragment.reply_blocks.empty()) owe(owed_for(fragment));
+}
+
+void Client::owe(Owed owed) {
   if (owed_.size() >= limits::acknowledgements_max) {
     ++counters_.acknowledgements_dropped;
     return;
   }
+  owed_.push_back(std::move(owed));
+}
+
+Client::Owed Client::owed_for(const PlainPayload& fragment) {
   const auto& block = fragment.reply_blocks[0];
-  owed_.push_back({{block.epoch, block.form, to_bytes(block.bytes)},
-                   fragment.message_id,
-                   fragment.index,
-                   fragment.count});
+  return {
+      {block.epoch, block.form, to_bytes(block.bytes)}, fragment.message_id, fragment.index, fragment.count};
 }
 
 }  // namespace village::mix

@@ -127,7 +127,9 @@ bool Outbox::acknowledge(const ReplyPurpose& purpose, Instant now) {
   auto& entry = at->second;
   auto& fragment = entry.fragments[purpose.index];
   if (fragment.state == Fragment::State::acknowledged) return false;
-  surplus_.add(now - purpose.sent - purpose.held);
+  // The last one of several waits for the others: that says nothing about the way.
+  const bool waits = purpose.index + 1U == entry.fragments.size() && purpose.index > 0;
+  if (!waits) surplus_.add(now - purpose.sent - purpose.held);
   if (fragment.state == Fragment::State::under_way) {
     timers_.erase({fragment.due, at->first, purpose.index});
     --entry.under_way;
@@ -177,6 +179,10 @@ void Outbox::time_out(Entries::iterator at, std::uint16_t index) {
     finish(at, SendFailure::unacknowledged);
     return;
   }
+  // The last one of several may just be waiting for the others.
+  if (index == 0 || index + 1U < entry.fragments.size()) {
+    unanswered_.push_back(fragment.identifiers[fragment.transmissions - 1U]);
+  }
   fragment.state = Fragment::State::again;
   entry.again.push_back(index);
   entry.window = std::max(limits::window_start, entry.window - entry.window / 8);
@@ -210,7 +216,7 @@ void Outbox::finish(Entries::iterator at, std::optional<SendFailure> failure) {
     if (fragment.state != Fragment::State::acknowledged) forget_blocks(fragment);
   }
   timers_.erase({entry.message.expires, id, expiry_timer});
-  std::erase_if(timers_, [&](const Timer& timer) { return entry.postponed && timer.id == id; });
+  if (entry.postponed) std::erase_if(timers_, [&](const Timer& timer) { return timer.id == id; });
   std::erase(turns_, id);
   events_.push_back({id, failure});
   bytes_ -= entry.message.sealed.size() + entry.fragments.size() * sizeof(Fragment);

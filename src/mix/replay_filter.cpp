@@ -1,5 +1,6 @@
 #include "village/mix/replay_filter.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "mix/zeroed_area.hpp"
@@ -25,6 +26,13 @@ Fingerprint fingerprint(const sphinx::ReplayTag& tag) {
   Fingerprint value = 0;
   for (std::size_t i = 0; i < 8; ++i) value = value << 8 | std::to_integer<Fingerprint>(tag[i]);
   return value == 0 ? 1 : value;
+}
+
+ReplaySizing replay_sizing(std::uint64_t packets) {
+  const auto blocks = std::max<std::uint64_t>((packets + tags_per_block - 1) / tags_per_block, 64);
+  if (blocks * tags_per_block <= limits::replay_segment_tags) return {2, blocks * tags_per_block};
+  const auto segments = (packets + limits::replay_segment_tags - 1) / limits::replay_segment_tags;
+  return {std::min<std::uint64_t>(segments + 1, limits::replay_segments_max), limits::replay_segment_tags};
 }
 
 struct ReplayFilter::Segment {

@@ -32,6 +32,7 @@ struct TlsStream::State {
   bool flushing = false;
   bool closed = false;
   std::optional<Error> write_failure;
+  Turn turn;
   std::shared_ptr<TlsServerContext> server;  ///< the ALPN callback looks into it
   std::size_t reads_in_turn = 0;
 
@@ -78,6 +79,10 @@ struct TlsStream::State {
 
   static Task<void> handshake(std::shared_ptr<State> state) {
     for (;;) {
+      if (state->turn) {
+        const auto passed = co_await state->turn();
+        if (passed.has_error()) co_return passed.error();
+      }
       const auto want = state->engine.handshake();
       if (want.has_error()) {
         state->send_aside();  // our alert
@@ -100,6 +105,7 @@ struct TlsStream::State {
       co_return done.error();
     }
     metric::tls_handshakes.add();
+    state->turn = {};
     co_return std::unique_ptr<TlsStream>{new TlsStream{std::move(state)}};
   }
 
@@ -189,10 +195,11 @@ Task<std::unique_ptr<TlsStream>> TlsStream::connect(Core& core, StreamPtr under,
 
 Task<std::unique_ptr<TlsStream>> TlsStream::accept(Core& core, StreamPtr under,
                                                    std::shared_ptr<TlsServerContext> context,
-                                                   Instant deadline) {
+                                                   Instant deadline, Turn turn) {
   auto state = std::make_shared<State>(core, std::move(under), context->state().get().get());
   state->engine.be_server();
   state->server = std::move(context);
+  state->turn = std::move(turn);
   return State::open(std::move(state), deadline);
 }
 

@@ -3,9 +3,7 @@
 #include "village/crypto/random.hpp"
 
 namespace village::service {
-namespace {
 
-/// The network of an address as a number, and which of the two families.
 std::uint64_t network_of(const net::Ip& from, Neighbourhood width) {
   const auto ip = net::unmapped(from);
   std::uint64_t network = 0;
@@ -19,8 +17,6 @@ std::uint64_t network_of(const net::Ip& from, Neighbourhood width) {
     network = network << 8 | std::to_integer<std::uint64_t>(v6[i]);
   return network | std::uint64_t{1} << 63;
 }
-
-}  // namespace
 
 AddressShares::AddressShares(Neighbourhood network)
     : network_{network}, secret_{crypto::SystemRandom{}.u64() | 1} {}

@@ -33,6 +33,8 @@ Counter origin_down{"villaged_htx_decoy_origin_down_total",
                     "Strangers' connections closed because the decoy's origin did not answer."};
 Counter ended_by_limit{"villaged_htx_decoy_timed_out_total",
                        "Strangers' connections that this node ended, not the origin."};
+Counter turns_waited{"villaged_htx_turns_waited_total",
+                     "Steps of TLS handshakes of ways in and strangers that waited for their turn."};
 Counter silent_ends{"villaged_htx_silent_ends_total",
                     "Ways in whose Noise handshake failed and that were left to wait."};
 

@@ -25,6 +25,7 @@ extern metrics::Counter refused_full;    ///< strangers turned away: no place le
 extern metrics::Counter refused_share;   ///< the same: their network has its share
 extern metrics::Counter origin_down;     ///< strangers whose origin did not answer
 extern metrics::Counter ended_by_limit;  ///< strangers whose connection met our own hard end
+extern metrics::Counter turns_waited;    ///< steps of TLS handshakes that waited for their turn
 extern metrics::Counter silent_ends;     ///< after a 101: no valid handshake, left to wait
 
 void decoyed(Stranger reason);

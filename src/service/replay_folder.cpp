@@ -75,7 +75,7 @@ Result<std::shared_ptr<ReplayLogFile>> ReplayFolder::open_one(const std::string&
 Result<std::vector<std::unique_ptr<mix::ReplayShard>>> ReplayFolder::open(mix::Epoch epoch,
                                                                           const ByteArray<32>& key,
                                                                           std::uint32_t workers,
-                                                                          std::size_t segments_max) {
+                                                                          const mix::ReplaySizing& sizing) {
   auto found = list();
   std::erase_if(found, [&](const Found& log) { return log.name.epoch != epoch; });
   std::vector<Found> former;  // written by other numbers of workers
@@ -83,7 +83,7 @@ Result<std::vector<std::unique_ptr<mix::ReplayShard>>> ReplayFolder::open(mix::E
     if (log.name.shards != workers) former.push_back(log);
   const auto current = found.size() - former.size();
   std::vector<mix::ReplayFilter> filters;
-  for (std::uint32_t i = 0; i < workers; ++i) filters.emplace_back(segments_max);
+  for (std::uint32_t i = 0; i < workers; ++i) filters.emplace_back(sizing);
   std::vector<std::shared_ptr<ReplayLogFile>> logs;
   std::uint64_t tags = 0;
   for (std::uint32_t i = 0; i < workers; ++i) {

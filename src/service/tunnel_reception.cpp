@@ -72,7 +72,11 @@ constexpr std::byte sslv2_bit{0x80};
 
 TunnelReception::TunnelReception(TunnelContext& context, std::shared_ptr<net::TlsServerContext> tls,
                                  TicketAdmit admit)
-    : context_{context}, tls_{std::move(tls)}, admit_{std::move(admit)}, to_origin_{context.core} {}
+    : context_{context},
+      tls_{std::move(tls)},
+      admit_{std::move(admit)},
+      to_origin_{context.core},
+      gate_{context.core} {}
 
 net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive(std::unique_ptr<net::SocketStream> socket,
                                                                     net::Ip from,
@@ -110,7 +114,9 @@ net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive_tls(
     std::unique_ptr<net::SocketStream> socket, net::Ip from, Instant deadline,
     std::optional<Place>& handshake, Origins& origins) {
   const auto options = context_.options;
-  VG_CO_TRY(tls, co_await net::TlsStream::accept(context_.core, std::move(socket), tls_, deadline));
+  net::TlsStream::Turn turn = [this, from] { return gate_.pass(from); };
+  VG_CO_TRY(tls, co_await net::TlsStream::accept(context_.core, std::move(socket), tls_, deadline,
+                                                 std::move(turn)));
   tls->use_whole_records(true);
   auto seated = seat(from);
   // Strangers with a seat do not use up what peers need; who has none stays within the bound of handshakes.

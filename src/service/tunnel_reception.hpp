@@ -11,6 +11,7 @@
 #include <optional>
 #include <string_view>
 
+#include "service/accept_gate.hpp"
 #include "service/decoy_site.hpp"
 #include "service/decoy_splice.hpp"
 #include "service/tunnel_context.hpp"
@@ -67,6 +68,7 @@ class TunnelReception {
   TicketAdmit admit_;
   std::shared_ptr<const DecoySite> site_;
   net::TcpDialer to_origin_;
+  AcceptGate gate_;
 };
 
 }  // namespace village::service

@@ -7,7 +7,6 @@
 #include "village/base/check.hpp"
 #include "village/crypto/key_stream.hpp"
 #include "village/crypto/lioness.hpp"
-#include "village/crypto/x25519_batch.hpp"
 #include "village/sphinx/payload.hpp"
 
 namespace village::sphinx {
@@ -37,6 +36,11 @@ ByteView PayloadKeys::material(std::size_t hop) const {
   VG_CHECK(hop < count_);
   if (version_ == Version::payload_keys) return keys_[hop].view();
   return seeds_[hop].view();
+}
+
+const ReplayTag& PayloadKeys::tag(std::size_t hop) const {
+  VG_CHECK(hop < count_);
+  return tags_[hop];
 }
 
 void PayloadKeys::add(std::size_t hop, ByteSpan payload) const {
@@ -107,6 +111,7 @@ class HeaderMaker {
     keys.count_ = hops_.size();
     for (std::size_t i = 0; i < hops_.size(); ++i) {
       const auto expansion = expansions_[i].view();
+      std::ranges::copy(expansion.subspan<tag_at, 32>(), keys.tags_[i].begin());
       const auto seed = expansion.subspan<payload_key_at, limits::payload_seed_bytes>();
       std::ranges::copy(seed, keys.seeds_[i].fill().begin());
       if (version_ == Version::payload_seeds) {
@@ -123,7 +128,7 @@ class HeaderMaker {
   /// multiply: true if a product is zero.
   static bool multiply(const Secret<32>& scalar, std::span<ByteArray<32>> points) {
     const auto scalars = ConstRows::repeated(scalar.view(), points.size());
-    return crypto::x25519_batch(scalars, Rows{points}, Rows{points}) != 0;
+    return exchange_batch(scalars, Rows{points}, Rows{points}) != 0;
   }
 
   void make_stream(std::size_t hop) {

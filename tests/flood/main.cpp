@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include "flood/flood.hpp"
@@ -13,6 +15,7 @@
 #include "village/net/nursery.hpp"
 #include "village/net/runtime.hpp"
 #include "village/net/system.hpp"
+#include "village/net/tls.hpp"
 
 namespace village::flood {
 namespace {
@@ -22,7 +25,8 @@ using namespace std::chrono_literals;
 constexpr char usage[] =
     "usage: village_flood crowd KIND HOST:PORT COUNT PER-SECOND HOLD-SECONDS [CONFIG]\n"
     "       village_flood guests CONFIG ECHO-HOST:PORT COUNT AT-ONCE\n"
-    "       village_flood serve    a server that hangs up and one that echoes, until standard input ends\n"
+    "       village_flood serve [CERTIFICATE KEY]    a server that hangs up, one that does so behind a TLS\n"
+    "                              handshake, and one that echoes, until standard input ends\n"
     "KIND: silent garbage half-hello slow-hello noise tls-garbage tls-slow tls-silent wrong-tag wrong-hour\n"
     "CONFIG: of a node that dials one peer\n";
 
@@ -108,12 +112,36 @@ boost::asio::awaitable<void> hang_up(net::StreamPtr stream) {
   co_return;
 }
 
+/// hang_up_behind_tls is what a node that does nothing but TLS would do.
+boost::asio::awaitable<void> hang_up_behind_tls(net::Core& core, net::StreamPtr stream,
+                                                std::shared_ptr<net::TlsServerContext> tls) {
+  auto secured =
+      co_await net::TlsStream::accept(core, std::move(stream), std::move(tls), net::after(core, 60s));
+  if (secured) (*secured)->close();
+}
+
+std::string text_of(const char* path) {
+  std::ifstream file{path};
+  return {std::istreambuf_iterator<char>{file}, {}};
+}
+
 /// serve: the same listener and loop that a node has, and nothing behind it.
-int serve(net::Runtime& runtime) {
+int serve(net::Runtime& runtime, const char* certificate, const char* key) {
   const net::Endpoint anywhere{Ipv4Address{std::byte{127}, {}, {}, std::byte{1}}, 0};
   auto null = net::Listener::bind_tcp(anywhere, runtime.cores());
   auto echoes = net::Listener::bind_tcp(anywhere, runtime.cores());
-  if (!null || !echoes) return 1;
+  auto null_tls = net::Listener::bind_tcp(anywhere, runtime.cores());
+  if (!null || !echoes || !null_tls) return 1;
+  std::shared_ptr<net::TlsServerContext> tls;
+  if (certificate != nullptr) {
+    net::TlsServerOptions options;
+    options.certificate_pem = text_of(certificate);
+    options.key_pem = text_of(key);
+    options.alpn = {"http/1.1"};
+    const auto made = net::TlsServerContext::make(options);
+    if (!made) return 2;
+    tls = *made;
+  }
   for (std::size_t i = 0; i < runtime.cores(); ++i) {
     runtime.spawn_on(i, [&](net::Core& core) {
       return (*null)->serve(
@@ -124,12 +152,21 @@ int serve(net::Runtime& runtime) {
           core, [](net::Core&, net::Accepted accepted) { return echo(std::move(accepted.stream)); });
     });
   }
-  std::printf("{\"null\": \"%s\", \"echo\": \"%s\"}\n", (*null)->name().c_str(), (*echoes)->name().c_str());
+  for (std::size_t i = 0; tls && i < runtime.cores(); ++i) {
+    runtime.spawn_on(i, [&](net::Core& core) {
+      return (*null_tls)->serve(core, [&tls](net::Core& on, net::Accepted accepted) {
+        return hang_up_behind_tls(on, std::move(accepted.stream), tls);
+      });
+    });
+  }
+  std::printf("{\"null\": \"%s\", \"null_tls\": \"%s\", \"echo\": \"%s\"}\n", (*null)->name().c_str(),
+              (*null_tls)->name().c_str(), (*echoes)->name().c_str());
   std::fflush(stdout);
   char buffer[64];
   while (::read(STDIN_FILENO, buffer, sizeof buffer) > 0) {
   }
   (*null)->close();
+  (*null_tls)->close();
   (*echoes)->close();
   return 0;
 }
@@ -145,7 +182,8 @@ int run(int count, char** words) {
   int status = 2;
   if (verb == "crowd" && count >= 7) status = crowd(runtime, count, words);
   if (verb == "guests" && count == 6) status = guests(runtime, words);
-  if (verb == "serve") status = serve(runtime);
+  if (verb == "serve")
+    status = serve(runtime, count > 3 ? words[2] : nullptr, count > 3 ? words[3] : nullptr);
   runtime.stop();
   runtime.join();
   if (status == 2) std::fputs(usage, stderr);

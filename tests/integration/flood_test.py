@@ -2,6 +2,10 @@
 server that only hangs up, in turns: the p99 of the honest ones may be at most twice what it is then. Afterwards
 crowds that hold their connections and say little or nothing.
 
+A stranger that finishes its TLS handshake costs this machine as much on its own side as on the node's, which a
+server without TLS never lets it spend. For that kind the null server finishes the handshake and then hangs up; the
+ratio to the one without TLS is printed beside it.
+
 VILLAGED_FLOOD scales the numbers: 1 = a twentieth (not set), 20 = all (10,000 slow peers)."""
 import json
 import os
@@ -36,6 +40,7 @@ def p99(times):
 class Flood(unittest.TestCase):
     outer = "none"
     kinds = ("garbage", "half-hello", "noise")
+    whole_handshakes = ("tls-garbage",)
     per_second = 600
 
     def setUp(self):
@@ -43,7 +48,8 @@ class Flood(unittest.TestCase):
         self.exit, self.entry = self.pair.exit, self.pair.entry
         self.exit.start()  # the entry only lends its identity
         self.target = f"127.0.0.1:{self.exit.port('htx')}"
-        self.server = subprocess.Popen([FLOOD, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pem = [str(self.exit.folder / name) for name in ("certificate.pem", "certificate.key")]
+        self.server = subprocess.Popen([FLOOD, "serve", *pem], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.stop_server)
         self.ports = json.loads(self.server.stdout.readline())
         self.assertEqual(self.guests(20)["failures"], [])  # everything is warm
@@ -87,16 +93,24 @@ class Flood(unittest.TestCase):
         for kind in self.kinds:
             with self.subTest(kind):
                 self.peak, self.failures = 0, []
-                calm, flooded = [], []
-                null = self.ports["null"]
-                # TLS kinds cannot flood what speaks no TLS: there the null server gets the same connections.
+                # Other TLS kinds meet the one without TLS: there the null server gets the same connections.
+                nulls = ["null_tls", "null"] if kind in self.whole_handshakes else ["null"]
+                times = {each: [] for each in (*nulls, "node")}
+                judged = self.exit.metric("villaged_htx_tickets_total")
                 for _ in range(ROUNDS):
-                    calm += self.under(kind, null)
-                    flooded += self.under(kind, self.target)
-                ratio = p99(flooded) / p99(calm)
+                    for each in times:
+                        times[each] += self.under(kind, self.target if each == "node" else self.ports[each])
+                ratios = [p99(times["node"]) / p99(times[each]) for each in nulls]
+                ratio = ratios[0]
                 grown = self.peak - self.before
-                print(f"{self.outer}/{kind}: p99 {p99(flooded):.1f} ms, null server {p99(calm):.1f} ms, ratio {ratio:.2f}; "
-                      f"RSS +{grown} KiB; failures {len(self.failures)} of {ROUNDS * GUESTS * 2}", flush=True)
+                beside = f" (to a null server without TLS {ratios[1]:.2f})" if len(ratios) > 1 else ""
+                print(f"{self.outer}/{kind}: p99 {p99(times['node']):.1f} ms, null server {p99(times[nulls[0]]):.1f} ms, "
+                      f"ratio {ratio:.2f}{beside}; RSS +{grown} KiB; failures {len(self.failures)} of "
+                      f"{ROUNDS * GUESTS * len(times)}; load {os.getloadavg()[0]:.1f}", flush=True)
+                if kind.startswith("wrong-"):
+                    judged = self.exit.metric("villaged_htx_tickets_total") - judged - ROUNDS * GUESTS * len(times)
+                    print(f"{judged:.0f} of the strangers' tickets were judged", flush=True)
+                    self.assertGreater(judged, 0)
                 self.assertEqual(self.failures, [])
                 if not SANITIZED:
                     self.assertLess(grown, MEMORY_KIB)
@@ -131,7 +145,7 @@ class Flood(unittest.TestCase):
 
 class FloodTls(Flood):
     outer = "tls"
-    kinds = ("garbage", "half-hello", "wrong-tag", "wrong-hour")
+    kinds = ("garbage", "half-hello", "tls-garbage", "wrong-tag", "wrong-hour")
     slow_kinds = ("silent", "slow-hello", "tls-silent", "tls-slow")
 
 

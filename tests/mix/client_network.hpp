@@ -58,6 +58,15 @@ class ClientNetwork {
     users_[number].client.reset();
     start(number);
   }
+  /// forget is a restart after which the gateway has nothing either.
+  void forget(std::size_t number) {
+    const auto& user = users_[number];
+    ASSERT_TRUE(mailboxes_[user.gateway].remove_client(user.client->id()));
+    ASSERT_TRUE(mailboxes_[user.gateway].add_client(user.client->id()));
+    restart(number);
+  }
+  /// kill makes a mix swallow everything.
+  void kill(std::size_t mix) { nodes_[mix].dead = true; }
   void set_online(std::size_t number, bool online) {
     users_[number].online = online;
     if (online) open_session(number);
@@ -139,6 +148,7 @@ class ClientNetwork {
     sphinx::NodeAddress address;
     std::map<Epoch, crypto::X25519KeyPair> keys;
     std::set<sphinx::ReplayTag> seen;
+    bool dead = false;
   };
   struct User {
     crypto::Ed25519KeyPair key;
@@ -307,6 +317,7 @@ class ClientNetwork {
     const auto node =
         std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& n) { return n.address == flight.to; });
     ASSERT_NE(node, nodes_.end());
+    if (node->dead) return;
     const auto epoch = options_.epochs.epoch_of(flight.rotation, wall_);
     if (!epoch) {
       ++late_;

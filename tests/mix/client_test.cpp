@@ -77,7 +77,8 @@ TEST(Client, RepliesByReplyBlocksOnce) {
 
 TEST(Client, NeverRepliesAfterTheEpochAndItsOverlap) {
   NetworkOptions options;
-  options.epochs = {60s, 5s};
+  options.epochs = {20s, 5s};
+  options.parameters.client_mean = 50ms;
   ClientNetwork network{options};
   const auto alice = network.add_client(0), bob = network.add_client(1);
   SendOptions send;
@@ -160,7 +161,26 @@ TEST(Client, SurvivesDeliveriesThatNobodySent) {
   EXPECT_GT(counters.refused_format, 0U);
   EXPECT_GT(counters.refused_seal, 0U);
   std::array<std::uint64_t, 400> receipts{};
+  EXPECT_EQ(network.client(alice).poll_receipts(receipts), 0U) << "not without a packet";
+  Bytes packet(2'048);
+  const auto later = network.now() + 1s;
+  ASSERT_TRUE(network.client(alice).poll_packet(packet, later, network.wall() + 1s));
   EXPECT_EQ(network.client(alice).poll_receipts(receipts), receipt) << "the gateway need not keep any";
+  EXPECT_EQ(network.client(alice).poll_receipts(receipts), 0U);
+}
+
+TEST(Client, IsNotToldDeliveredOfWhatTheRecipientForgot) {
+  NetworkOptions options;
+  options.parameters.client_mean = 5ms;
+  ClientNetwork network{options};
+  const auto alice = network.add_client(0), bob = network.add_client(1);
+  const auto id = network.send(alice, bob, network.some(150'000));
+  while (network.client(bob).counters().fragments_received < 60) network.run_for(10ms);
+  network.forget(bob);  // everything, and its mailbox with it
+  ASSERT_TRUE(network.run_until_reported(5min));
+  network.check();
+  EXPECT_EQ(network.failed().at(id), SendFailure::unacknowledged);
+  EXPECT_GT(network.client(bob).counters().fragments_received, 50U) << "the rest came and was acknowledged";
 }
 
 /// times gives the distances of what leaves a client for `count` packets.

@@ -28,7 +28,7 @@ TEST_F(Keys, AreMadeOnceForAnEpoch) {
 }
 
 TEST_F(Keys, ExpireBehindTheirOverlap) {
-  for (const Epoch epoch : {10, 11, 12}) keys.generate(epoch, random);
+  for (const Epoch epoch : std::initializer_list<Epoch>{10, 11, 12}) keys.generate(epoch, random);
   auto wall = WallTime{335s - 1ns};
   EXPECT_TRUE(keys.expire(at(wall), wall).empty());
   wall = WallTime{335s};
@@ -38,7 +38,7 @@ TEST_F(Keys, ExpireBehindTheirOverlap) {
 }
 
 TEST_F(Keys, OutliveAClockThatJumpsAheadForAMoment) {
-  for (const Epoch epoch : {10, 11}) keys.generate(epoch, random);
+  for (const Epoch epoch : std::initializer_list<Epoch>{10, 11}) keys.generate(epoch, random);
   EXPECT_TRUE(keys.expire(Instant{1h}, WallTime{310s}).empty());
   EXPECT_TRUE(keys.expire(Instant{1h + 1s}, WallTime{24h}).empty());
   EXPECT_TRUE(keys.expire(Instant{1h + 2s}, WallTime{312s}).empty());

@@ -100,6 +100,15 @@ TEST(ReplayFilter, TakesFourBytesATagAndAllocatesOnlySegments) {
   EXPECT_EQ(village::test::allocation_count(), before);
 }
 
+TEST(ReplayFilter, IsSizedForWhatAKeyShallTake) {
+  EXPECT_EQ(ReplayFilter{replay_sizing(10'000)}.bytes(), 40'000U);
+  EXPECT_EQ(ReplayFilter{replay_sizing(0)}.capacity(), 2'048U);
+  for (const std::uint64_t packets : {1'000ULL, 1'000'000ULL, 60'000'000ULL}) {
+    EXPECT_GE(ReplayFilter{replay_sizing(packets)}.capacity(), packets);
+  }
+  EXPECT_EQ(replay_sizing(~0ULL >> 1).segments_max, limits::replay_segments_max);
+}
+
 TEST(ReplayOwner, SpreadsTagsEvenlyAndAlike) {
   SeededRandom random{15};
   for (const std::uint32_t workers : {1U, 2U, 3U, 7U}) {

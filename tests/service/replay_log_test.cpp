@@ -257,7 +257,7 @@ TEST(BootId, IsAUuid) { EXPECT_EQ(boot_id().size(), 36U); }
 struct ReplayFolderTest : ReplayLogTest {
   using Shards = std::vector<std::unique_ptr<mix::ReplayShard>>;
   Result<Shards> shards(std::uint32_t workers, const std::string& boot = "boot 1") {
-    return ReplayFolder{folder, boot, nullptr}.open(77, name.key, workers, 2);
+    return ReplayFolder{folder, boot, nullptr}.open(77, name.key, workers, {2, 10'000});
   }
   static std::size_t fresh(Shards& shards, const Tags& tags) {
     std::size_t count = 0;
@@ -309,7 +309,7 @@ TEST_F(ReplayFolderTest, RefusesAKeyOneOfWhoseShardsIsLost) {
 
 TEST_F(ReplayFolderTest, DoesAwayWithOldEpochs) {
   ReplayFolder logs{folder, "boot 1", nullptr};
-  for (const mix::Epoch epoch : {75, 76, 77}) ASSERT_TRUE(logs.open(epoch, name.key, 2, 1));
+  for (const mix::Epoch epoch : {75, 76, 77}) ASSERT_TRUE(logs.open(epoch, name.key, 2, {1, 100}));
   std::ofstream{folder / "something else"};
   logs.remove_before(76);
   EXPECT_FALSE(fs::exists(folder / "replay-75-0of2.log"));

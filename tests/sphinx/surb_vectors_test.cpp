@@ -52,7 +52,8 @@ TEST(SurbVectors, AreCreatedUsedAndAnswered) {
     script.insert(script.end(), padding.begin(), padding.end());
     ScriptedRandom random{script};
     const auto surb = create_surb(path.hops, array_of<32>(field(entry, "destination")),
-                                  array_of<16>(field(entry, "surb_identifier")), random);
+                                  array_of<16>(field(entry, "surb_identifier")), random,
+                                  static_cast<Version>(entry.value("version", 259)));
     ASSERT_TRUE(surb);
     EXPECT_EQ(to_hex(*surb), entry.at("surb"));
     EXPECT_EQ(surb->size(), entry.at("surb_length").get<std::size_t>());

@@ -7,8 +7,7 @@
 //   Outbox: fragments, retransmission <---acknowledged--- ReplyBlocks
 //      |            acknowledgements we owe ---+               | fragments
 //      v                                       v               v
-//   CoverStream: one packet at each of its times, real or cover      Reassembly -> open -> SeenMessages ->
-//   event
+//   CoverStream: one packet at each of its times, real or cover      Reassembly -> open -> SeenMessages
 //      |
 //      v poll_packet -> gateway -> layer 1
 //
@@ -16,7 +15,8 @@
 // next_deadline with on_deadline. A packet that poll_packet wrote is as good as sent.
 //
 // What is promised. A message is reported delivered when every fragment was acknowledged by the recipient
-// itself, failed when one was not in time: then it may have arrived all the same. A recipient hands a message
+// itself, the last one not before the message was complete and opened; failed when one was not in time: then
+// it may have arrived all the same. A recipient hands a message
 // to its user at most once, also over restarts if its owner keeps SeenMessages on disk
 // (service/mix_seen_file). Deliveries are acknowledged to the gateway (receipts) when the message they belong
 // to is complete and confirmed, so that a crash before that loses nothing: the gateway hands them over again.
@@ -42,6 +42,7 @@
 #include "village/mix/loop_monitor.hpp"
 #include "village/mix/message_seal.hpp"
 #include "village/mix/outbox.hpp"
+#include "village/mix/path_health.hpp"
 #include "village/mix/reassembly.hpp"
 #include "village/mix/reply_blocks.hpp"
 #include "village/mix/seen_messages.hpp"
@@ -153,7 +154,9 @@ class Client {
                    WallTime wall);
   /// confirm: a received message is where its user has it; its deliveries may go from the gateway.
   void confirm(const MessageId& id);
-  /// poll_receipts takes up to out.size() sequences that the gateway may delete; returns how many.
+  /// poll_receipts takes up to out.size() sequences that the gateway may delete; returns how many. With a
+  /// stream it gives some only once for each packet that poll_packet wrote: receipts cause no record of their
+  /// own.
   std::size_t poll_receipts(std::span<std::uint64_t> out);
 
   /// poll_packet writes the next packet that is due into `packet` (348 + payload_bytes, VG_CHECKed); nullopt:
@@ -168,6 +171,7 @@ class Client {
   const Outbox& outbox() const { return outbox_; }
   const Reassembly& reassembly() const { return reassembly_; }
   const SeenMessages& seen() const { return seen_; }
+  const PathHealth& path_health() const { return health_; }
   const ReplyBlocks& reply_blocks() const { return blocks_; }
   std::size_t acknowledgements_waiting() const { return owed_.size(); }
   const MessageIdentity& identity() const { return identity_; }
@@ -207,8 +211,11 @@ class Client {
     sphinx::Identifier identifier{};
     Duration held{};  ///< the purpose's and its own way's
   };
-  Result<NewBlock> make_block(const MixView& view, ReplyPurpose purpose);
-  Result<std::vector<OwnedEnvelope>> make_reply_blocks(const Answers& answers, std::size_t count,
+  Result<NewBlock> make_block(const MixView& view, ReplyPurpose purpose, Instant now);
+  /// draw_good_way goes round suspected mixes if it can.
+  Result<Way> draw_good_way(const MixView& view, const wire::NodeId& recipient, PathMarks& marks,
+                            Instant now);
+  Result<std::vector<OwnedEnvelope>> make_reply_blocks(const Answers& answers, std::size_t count, Instant now,
                                                        WallTime wall);
   Result<void> enqueue(Outbox::Message message, Route route, Instant now);
   std::optional<ClientPacket> write_real(const MixView& view, ByteSpan packet, Instant now, WallTime wall);
@@ -236,6 +243,8 @@ class Client {
   std::optional<crypto::Ed25519Public> sender_of(const PlainPayload& fragment, WallTime wall);
   bool on_complete(Reassembly::Message message, WallTime wall);
   void owe(const PlainPayload& fragment);
+  static Owed owed_for(const PlainPayload& fragment);
+  void owe(Owed owed);
   std::size_t keep_blocks(const MessageId& id, const crypto::Ed25519Public& sender,
                           std::vector<OwnedEnvelope> blocks, WallTime wall);
   bool age_is_good(WallTime sealed, WallTime wall) const;
@@ -243,6 +252,7 @@ class Client {
   void release(std::uint64_t receipt);
   void release(const std::vector<std::uint64_t>& receipts);
   void take_outbox_events();
+  void judge_paths(Instant now);
 
   MessageIdentity identity_;
   wire::NodeId id_;
@@ -255,10 +265,18 @@ class Client {
   SeenMessages seen_;
   CoverStream stream_;
   LoopMonitor loops_;
+  PathHealth health_;
+  struct LoopPath {
+    Instant late{};
+    PathMarks path;
+  };
+  std::map<MessageId, LoopPath> loop_paths_;  ///< of loops under way
   std::map<MessageId, Route> routes_;
   std::map<MessageId, Repliable> repliable_;
   std::size_t repliable_blocks_ = 0;
   std::deque<Owed> owed_;
+  std::map<MessageId, Owed> owed_at_end_;  ///< for last fragments, of unfinished messages
+  bool receipts_may_leave_ = false;
   unsigned turn_ = 0;
   std::map<MessageId, std::vector<std::uint64_t>> unconfirmed_;
   std::size_t unconfirmed_receipts_ = 0;

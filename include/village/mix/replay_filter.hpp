@@ -26,11 +26,23 @@ struct ReplayCheck {
   std::uint64_t refused = 0;   ///< not looked up further: the filter is full
 };
 
+/// ReplaySizing is what a filter's constructor takes.
+struct ReplaySizing {
+  std::size_t segments_max = 1;
+  std::size_t segment_tags = limits::replay_segment_tags;
+};
+/// replay_sizing is for a key that shall take `packets` in its life (of one worker): one segment of just that
+/// size, or as many full-size segments as it takes, up to the bound; and room for one more, taken only when
+/// needed.
+ReplaySizing replay_sizing(std::uint64_t packets);
+
 /// ReplayFilter knows every tag that went in: no false negatives. One thread.
 class ReplayFilter {
  public:
   /// `segment_tags` is the capacity of one segment (smaller for keys that will see few packets),
   /// `segments_max` the bound. The first segment is taken now.
+  explicit ReplayFilter(const ReplaySizing& sizing)
+      : ReplayFilter(sizing.segments_max, sizing.segment_tags) {}
   explicit ReplayFilter(std::size_t segments_max, std::size_t segment_tags = limits::replay_segment_tags);
   ReplayFilter(ReplayFilter&&) noexcept;
   ~ReplayFilter();

@@ -1,5 +1,6 @@
 #pragma once
 // TLS over any stream, by OpenSSL. Contexts are shared by all cores; a TlsStream lives on one.
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -85,9 +86,12 @@ class TlsStream final : public Stream {
   static Task<std::unique_ptr<TlsStream>> connect(Core& core, StreamPtr under,
                                                   std::shared_ptr<TlsClientContext> context,
                                                   TlsServerName server, Instant deadline);
+  /// Turn is awaited before each step of a handshake, so that its owner can put them in order.
+  using Turn = std::function<Task<void>()>;
   /// accept performs the server's handshake.
   static Task<std::unique_ptr<TlsStream>> accept(Core& core, StreamPtr under,
-                                                 std::shared_ptr<TlsServerContext> context, Instant deadline);
+                                                 std::shared_ptr<TlsServerContext> context, Instant deadline,
+                                                 Turn turn = {});
   ~TlsStream() override;
 
   Task<std::size_t> read_some(ByteSpan out) override;

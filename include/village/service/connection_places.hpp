@@ -54,6 +54,9 @@ inline constexpr Neighbourhood near_network{3, 7};  ///< /24 and /56: one custom
 inline constexpr Neighbourhood wide_network{
     2, 4};  ///< /16 and /32: one provider, or a crowd that spreads its addresses
 
+/// network_of is the network of an address as a number; no network of one family is that of the other.
+std::uint64_t network_of(const net::Ip& from, Neighbourhood width);
+
 /// AddressShares counts places by network, in a fixed table under a secret hash: two networks may meet in one
 /// cell (4,096 of them), so what is bounded is never more than the share. 16 KiB.
 class AddressShares {

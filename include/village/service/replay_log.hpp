@@ -109,11 +109,16 @@ class ReplayFolder {
       : folder_{std::move(folder)}, boot_{std::move(boot)}, keeper_{keeper} {}
 
   /// open gives a shard to each of `workers` workers, with the tags of former processes in it, however many
-  /// workers these had. `segments_max` bounds each filter. The logs are closed in order when the shards are
+  /// workers these had. `sizing` is of each worker's filter. The logs are closed in order when the shards are
   /// destroyed. Errors: as ReplayLogFile::open: retire the key.
   Result<std::vector<std::unique_ptr<mix::ReplayShard>>> open(mix::Epoch epoch, const ByteArray<32>& key,
                                                               std::uint32_t workers,
-                                                              std::size_t segments_max);
+                                                              const mix::ReplaySizing& sizing);
+  Result<std::vector<std::unique_ptr<mix::ReplayShard>>> open(mix::Epoch epoch, const ByteArray<32>& key,
+                                                              std::uint32_t workers,
+                                                              std::size_t segments_max) {
+    return open(epoch, key, workers, mix::ReplaySizing{segments_max});
+  }
   /// remove deletes the logs of an epoch: its key is gone.
   void remove(mix::Epoch epoch);
   /// remove_before deletes those of all epochs before `epoch`.

@@ -38,7 +38,7 @@ class PhaseProbe {
 /// in a batch of 1 or of 64 or beside bad ones never changes its result. Multiples of 8 pay most (16 with the
 /// hash kernels of AVX-512).
 ///
-/// Memory: some 100 KiB and 8 payloads, taken by the constructor; afterwards nothing is allocated. Belongs to
+/// Memory: some 80 KiB and 8 payloads, taken by the constructor; afterwards nothing is allocated. Belongs to
 /// one thread at a time. Secrets are wiped by finish and by the destructor.
 /// Cost on one core of an AMD EPYC (Zen 5), 64 packets of N-2048: see src/sphinx/README.md.
 class UnwrapBatch {

@@ -1,0 +1,272 @@
+// mix.single_core: a whole worker (replay filter, delay queue, shuffled release) on one core against single
+// X25519 of OpenSSL on the same core; and mix.scaling: two workers that keep each other's tags against one.
+#include <openssl/evp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "mix/bench_mix.hpp"
+#include "mix/node_load.hpp"
+#include "village/crypto/cpu.hpp"
+
+namespace village::bench {
+namespace {
+
+std::uint64_t thread_cpu_ns() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+/// Bell wakes a thread that sleeps until another worker has news for it, as the event loop of a node does.
+class Bell {
+ public:
+  Bell() : event_{eventfd(0, EFD_NONBLOCK)} {}
+  ~Bell() { close(event_); }
+  Bell(const Bell&) = delete;
+  Bell& operator=(const Bell&) = delete;
+  void ring() {
+    const std::uint64_t one = 1;
+    if (waiting_.exchange(false)) must(write(event_, &one, sizeof one) == sizeof one, "no event");
+  }
+  void wait() {
+    waiting_ = true;
+    pollfd event{event_, POLLIN, 0};
+    std::uint64_t count;
+    if (poll(&event, 1, 1) == 1) must(read(event_, &count, sizeof count) == sizeof count, "no event");
+  }
+
+ private:
+  int event_;
+  std::atomic<bool> waiting_{false};
+};
+
+/// Pass sends a range of the load through one worker: submit, run, poll, done, as fast as it goes; then time
+/// is moved on until the last packet has left.
+class Pass {
+ public:
+  Pass(mix::Worker& worker, const NodeLoad& load, std::size_t begin, std::size_t end, Bell* own = nullptr,
+       Bell* other = nullptr)
+      : worker_{worker}, load_{load}, next_{begin}, end_{end}, own_{own}, other_{other} {}
+
+  bool step() {
+    const auto now = instant() + skipped_;
+    for (; next_ < end_ && !worker_.batch_full(); ++next_)
+      must(
+          worker_.submit(static_cast<mix::NeighbourIndex>(next_ % 16), load_.frame(next_), now, load_.wall()),
+          "frame refused");
+    if (next_ == end_) {
+      worker_.stop();
+      // Not while a batch waits for the other worker's answer: its packets would be late.
+      if (worker_.in_flight() == worker_.held()) skipped_ += std::chrono::milliseconds{1};
+    }
+    worker_.run(now);
+    collect();
+    if (worker_.take_wakeups() != 0 && other_ != nullptr) other_->ring();
+    const bool stuck = worker_.batch_full() || (next_ == end_ && worker_.in_flight() > worker_.held());
+    if (stuck && own_ != nullptr) own_->wait();  // all batches wait for the other worker
+    return next_ < end_ || worker_.in_flight() > 0;
+  }
+  std::size_t released() const { return released_; }
+
+ private:
+  void collect() {
+    for (std::size_t count; (count = worker_.poll_released(out_)) > 0;) {
+      for (const auto& item : std::span{out_}.first(count)) {
+        keep(item.frame.back());
+        worker_.done(item.held);
+      }
+      released_ += count;
+    }
+  }
+  mix::Worker& worker_;
+  const NodeLoad& load_;
+  std::size_t next_, end_, released_ = 0;
+  Duration skipped_{0};
+  Bell* own_;
+  Bell* other_;
+  std::array<mix::Released, 64> out_;
+};
+
+/// check_sample compares what a worker makes of some packets, byte for byte, with sphinx::unwrap.
+void check_sample(NodeLoad& load) {
+  mix::WorkerMesh mesh{1};
+  mix::Worker worker{load.options(), mesh, 0, load.random(), instant()};
+  load.install(worker);
+  std::set<std::string> expected;
+  const auto start = instant();
+  for (std::size_t i = 0; i < load.size(); i += load.size() / 100) {
+    expected.insert(to_hex(load.unwrapped(i)));
+    must(worker.submit(0, load.frame(i), start, load.wall()), "frame refused");
+  }
+  std::array<mix::Released, 64> out;
+  for (auto now = start; worker.in_flight() > 0; now += std::chrono::milliseconds{1}) {
+    worker.run(now);
+    for (std::size_t count; (count = worker.poll_released(out)) > 0;)
+      for (const auto& item : std::span{out}.first(count)) {
+        must(expected.erase(to_hex(item.frame)) == 1, "the worker's packet differs");
+        worker.done(item.held);
+      }
+  }
+  must(expected.empty(), "packets lost");
+}
+
+/// one_worker gives packets per second of wall time, and of this thread's CPU time.
+std::pair<double, double> one_worker(NodeLoad& load) {
+  mix::WorkerMesh mesh{1};
+  mix::Worker worker{load.options(), mesh, 0, load.random(), instant()};
+  load.install(worker);
+  Pass pass{worker, load, 0, load.size()};
+  const auto start = now_ns(), cpu_start = thread_cpu_ns();
+  while (pass.step()) {
+  }
+  const auto wall = static_cast<double>(now_ns() - start),
+             cpu = static_cast<double>(thread_cpu_ns() - cpu_start);
+  const auto late = worker.counters().drops[mix::Drop::late];
+  must(pass.released() + late == load.size() && late * 100 <= load.size(), "packets lost");
+  must(worker.counters().drops.total() == late, "packets dropped");
+  return {static_cast<double>(load.size()) * 1e9 / wall, static_cast<double>(load.size()) * 1e9 / cpu};
+}
+
+/// two_workers gives the same for two threads; the second figure is the sum of each thread's packets by its
+/// own CPU time. Not joined, they are two nodes that know nothing of each other: what this machine's two CPUs
+/// can do together.
+std::pair<double, double> two_workers(NodeLoad& load, bool joined) {
+  mix::WorkerMesh mesh{2}, apart[2]{mix::WorkerMesh{1}, mix::WorkerMesh{1}};
+  std::array<std::unique_ptr<mix::Worker>, 2> workers;
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    workers[i] = std::make_unique<mix::Worker>(load.options(), joined ? mesh : apart[i], joined ? i : 0,
+                                               load.random(), instant());
+    load.install(*workers[i]);
+  }
+  std::array<double, 2> cpu_rates{};
+  std::array<Bell, 2> bells;
+  std::atomic<int> ready{0}, running{2};
+  std::atomic<std::uint64_t> dropped{0};
+  const auto work = [&](std::size_t self) {
+    const auto half = load.size() / 2;
+    Pass pass{*workers[self], load, self * half, (self + 1) * half, &bells[self], &bells[1 - self]};
+    ++ready;
+    while (ready < 2) std::this_thread::yield();
+    const auto cpu_start = thread_cpu_ns();
+    while (pass.step()) {
+    }
+    cpu_rates[self] = static_cast<double>(half) * 1e9 / static_cast<double>(thread_cpu_ns() - cpu_start);
+    --running;
+    while (running > 0) {  // still answers the other
+      workers[self]->run(instant());
+      if (workers[self]->take_wakeups() != 0) bells[1 - self].ring();
+      std::this_thread::yield();
+    }
+    dropped += workers[self]->counters().drops.total();
+    must(!joined || workers[self]->counters().tags_answered > half / 3, "nobody asked about tags");
+  };
+  const auto start = now_ns();
+  std::thread other{[&] { work(1); }};
+  work(0);
+  const auto wall = static_cast<double>(now_ns() - start);
+  other.join();
+  must(dropped * 100 <= load.size(), "packets lost");
+  return {static_cast<double>(load.size() / 2 * 2) * 1e9 / wall, cpu_rates[0] + cpu_rates[1]};
+}
+
+/// openssl_x25519 gives shared secrets per second, as `openssl speed` computes them.
+double openssl_x25519(std::size_t count) {
+  auto* own = EVP_PKEY_Q_keygen(nullptr, nullptr, "X25519");
+  auto* peer = EVP_PKEY_Q_keygen(nullptr, nullptr, "X25519");
+  auto* context = EVP_PKEY_CTX_new(own, nullptr);
+  must(EVP_PKEY_derive_init(context) == 1 && EVP_PKEY_derive_set_peer(context, peer) == 1, "no X25519");
+  unsigned char secret[32];
+  const auto start = now_ns();
+  for (std::size_t i = 0; i < count; ++i) {
+    std::size_t size = sizeof secret;
+    must(EVP_PKEY_derive(context, secret, &size) == 1, "derive failed");
+    keep(secret[0]);
+  }
+  const auto rate = static_cast<double>(count) * 1e9 / static_cast<double>(now_ns() - start);
+  EVP_PKEY_CTX_free(context);
+  EVP_PKEY_free(peer);
+  EVP_PKEY_free(own);
+  return rate;
+}
+
+}  // namespace
+
+void run_worker_rate(const Options& options, Report& report) {
+  NodeLoad load{options.scaled(65'536)};
+  const auto count = options.scaled(30'000);
+  for (const auto level : crypto::available_cpu_levels()) {
+    crypto::use_cpu_level(level);
+    check_sample(load);
+    const auto pair = paired(
+        options.quick ? 3 : 9, [&] { return one_worker(load).first; }, [&] { return openssl_x25519(count); });
+    const std::string how =
+        "one thread: " + std::to_string(load.size()) +
+        " distinct 3-hop packets through a worker (admission, unwrap in batches of 64, replay "
+        "filter, delay queue, shuffled release), against EVP_PKEY_derive; " +
+        pair.text();
+    const auto suffix = std::string{crypto::name(level)};
+    if (level == crypto::CpuLevel::ifma) {
+      report.at_least("mix.single_core", "unwrap_vs_openssl_x25519", pair.ratio.median, "ratio", 1.45, how);
+    } else {
+      report.shown("mix.single_core", "unwrap_vs_openssl_x25519_" + suffix, pair.ratio.median, "ratio", how);
+    }
+    report.shown("mix.single_core", "worker_packets_per_s_" + suffix, pair.a, "1/s",
+                 "median of the same runs");
+  }
+  const auto levels = crypto::available_cpu_levels();
+  if (levels.back() != crypto::CpuLevel::ifma)
+    report.check_not_run("mix.single_core", "unwrap_vs_openssl_x25519", "ratio", ">=1.45",
+                         "no AVX-512 IFMA here");
+  crypto::use_cpu_level(levels.back());
+}
+
+void run_scaling(const Options& options, Report& report) {
+  NodeLoad load{options.scaled(65'536)};
+  std::vector<double> ratios, wall_ratios, apart, ones, twos;
+  one_worker(load);
+  for (std::size_t i = 0; i < (options.quick ? 3U : 9U); ++i) {
+    const auto one = one_worker(load);
+    const auto two = two_workers(load, true);
+    apart.push_back(two_workers(load, false).second / one.second);
+    ratios.push_back(two.second / one.second);
+    wall_ratios.push_back(two.first / one.first);
+    ones.push_back(one.second);
+    twos.push_back(two.second);
+  }
+  const auto ratio = spread(ratios), wall = spread(wall_ratios);
+  const auto one = spread(ones), two = spread(twos);
+  const std::string note =
+      "packets per second of the threads' CPU time, so that other programs on this machine do not count; "
+      "half "
+      "of the tags are the other worker's";
+  report.row("mix.scaling", "1", {{"packets_per_s", one.median}, {"efficiency_pct", 100.0}, {"factor", 1.0}},
+             note);
+  report.row("mix.scaling", "2",
+             {{"packets_per_s", two.median}, {"efficiency_pct", ratio.median * 50}, {"factor", ratio.median}},
+             note);
+  for (const auto* key : {"4", "8", "12", "16"})
+    report.not_run("mix.scaling", key,
+                   "this machine has " + std::to_string(std::thread::hardware_concurrency()) + " CPUs");
+  const auto quartiles = [](const Spread& s) {
+    return " (" + std::to_string(s.low).substr(0, 5) + ".." + std::to_string(s.high).substr(0, 5) +
+           " quartiles)";
+  };
+  report.at_least(
+      "mix.scaling", "two_cores_vs_one", ratio.median, "ratio", 1.8,
+      "two workers in two threads, each asking the other about half of its tags, over one worker; "
+      "by CPU time of the threads" +
+          quartiles(ratio));
+  report.shown("mix.scaling", "two_nodes_vs_one", spread(apart).median, "ratio",
+               "two threads that share no tags, the same way: what both CPUs of this machine give together" +
+                   quartiles(spread(apart)));
+  report.shown("mix.scaling", "two_cores_vs_one_wall", wall.median, "ratio",
+               "the same by wall time: needs both CPUs for itself" + quartiles(wall));
+}
+
+}  // namespace village::bench

@@ -1,0 +1,67 @@
+#include "service/mix_seen_file.hpp"
+
+#include <algorithm>
+
+#include "village/wire/reader.hpp"
+#include "village/wire/writer.hpp"
+
+namespace village::service {
+namespace {
+
+constexpr std::string_view file_mark = "villaged mix messages seen 1";
+constexpr std::size_t body_bytes = 16 + 8;
+constexpr std::size_t garbage_bytes_min = 1024 * 1024;
+
+ByteArray<body_bytes> body_of(const mix::SeenMessage& message) {
+  ByteArray<body_bytes> body;
+  wire::Writer writer{body};
+  writer.bytes(message.id);
+  const auto since = std::max(message.until.time_since_epoch(), Duration{0});
+  writer.u64(static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(since).count()));
+  return body;
+}
+
+void restore(ByteView body, mix::Client& client, WallTime now) {
+  wire::Reader reader{body};
+  mix::SeenMessage message;
+  if (body.size() != body_bytes || !reader.fill(message.id)) return;
+  // A clock that was ahead must not keep ids for ever.
+  const auto latest =
+      std::chrono::ceil<std::chrono::seconds>(now.time_since_epoch() + mix::limits::seen_time);
+  const auto until = std::min(reader.u64().value(), static_cast<std::uint64_t>(latest.count()));
+  message.until = WallTime{std::chrono::seconds{until}};
+  if (message.until > now) client.restore_seen(message);
+}
+
+}  // namespace
+
+Result<MixSeenFile> MixSeenFile::open(std::string path, mix::Client& client, WallTime now,
+                                      std::size_t* dropped) {
+  MixSeenFile file;
+  file.file_ = RecordFile{std::move(path), file_mark, body_bytes};
+  VG_TRY(damage, file.file_.load([&](ByteView body) { restore(body, client, now); }));
+  if (dropped != nullptr) *dropped = damage;
+  VG_TRY_VOID(file.rewrite(client.seen()));
+  return file;
+}
+
+Result<void> MixSeenFile::append(const mix::SeenMessage& message, const mix::SeenMessages& seen) {
+  const auto written = file_.append(body_of(message));
+  if (!written) return rewrite(seen) ? ok() : written;
+  const auto live = seen.entries().size() * (body_bytes + RecordFile::overhead_bytes);
+  if (file_.bytes() < std::max(rewrite_at_, 2 * live + garbage_bytes_min)) return ok();
+  if (!rewrite(seen)) rewrite_at_ = file_.bytes() + garbage_bytes_min;
+  return ok();
+}
+
+Result<void> MixSeenFile::rewrite(const mix::SeenMessages& seen) {
+  const auto content = [&](const RecordFile::Write& write) -> Result<void> {
+    for (const auto& message : seen.entries()) VG_TRY_VOID(write(body_of(message)));
+    return ok();
+  };
+  VG_TRY_VOID(file_.rewrite(content));
+  rewrite_at_ = 0;
+  return ok();
+}
+
+}  // namespace village::service
