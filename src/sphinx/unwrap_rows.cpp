@@ -25,7 +25,8 @@ void exchange(std::span<OpenRow> rows) {
   const auto zero = crypto::x25519_batch(column(rows, &OpenRow::private_key), column(rows, &OpenRow::alpha),
                                          column(rows, &OpenRow::secret));
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if ((zero >> i & 1) != 0) rows[i].reject = Reject::low_order;
+    rows[i].reject = static_cast<Reject>((zero >> i & 1) * static_cast<std::uint64_t>(Reject::low_order));
+    crypto::wipe(rows[i].private_key);
   }
 }
 
