@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <set>
 #include <thread>
@@ -182,17 +183,31 @@ double openssl_x25519(std::size_t count) {
   auto* context = EVP_PKEY_CTX_new(own, nullptr);
   must(EVP_PKEY_derive_init(context) == 1 && EVP_PKEY_derive_set_peer(context, peer) == 1, "no X25519");
   unsigned char secret[32];
-  const auto start = now_ns();
+  const auto start = thread_cpu_ns();
   for (std::size_t i = 0; i < count; ++i) {
     std::size_t size = sizeof secret;
     must(EVP_PKEY_derive(context, secret, &size) == 1, "derive failed");
     keep(secret[0]);
   }
-  const auto rate = static_cast<double>(count) * 1e9 / static_cast<double>(now_ns() - start);
+  const auto rate = static_cast<double>(count) * 1e9 / static_cast<double>(thread_cpu_ns() - start);
   EVP_PKEY_CTX_free(context);
   EVP_PKEY_free(peer);
   EVP_PKEY_free(own);
   return rate;
+}
+
+/// alone_us is what a packet costs that comes alone: a batch of one.
+double alone_us(const NodeLoad& load) {
+  sphinx::UnwrapBatch batch{1'700};
+  Bytes frame(NodeLoad::frame_bytes);
+  constexpr std::size_t count = 1'000;
+  const auto start = thread_cpu_ns();
+  for (std::size_t i = 0; i < count; ++i) {
+    std::ranges::copy(load.frame(i), frame.begin());
+    const std::array<ByteSpan, 1> packet{ByteSpan{frame}.subspan(mix::frame_header_bytes)};
+    batch.finish(batch.open(load.keys()->sphinx_private, packet));
+  }
+  return static_cast<double>(thread_cpu_ns() - start) * 1e-3 / count;
 }
 
 }  // namespace
@@ -204,11 +219,12 @@ void run_worker_rate(const Options& options, Report& report) {
     crypto::use_cpu_level(level);
     check_sample(load);
     const auto pair = paired(
-        options.quick ? 3 : 9, [&] { return one_worker(load).first; }, [&] { return openssl_x25519(count); });
+        options.quick ? 3 : 9, [&] { return one_worker(load).second; },
+        [&] { return openssl_x25519(count); });
     const std::string how =
         "one thread: " + std::to_string(load.size()) +
         " distinct 3-hop packets through a worker (admission, unwrap in batches of 64, replay "
-        "filter, delay queue, shuffled release), against EVP_PKEY_derive; " +
+        "filter, delay queue, shuffled release), against EVP_PKEY_derive, both by the thread's own clock; " +
         pair.text();
     const auto suffix = std::string{crypto::name(level)};
     if (level == crypto::CpuLevel::ifma) {
@@ -218,6 +234,8 @@ void run_worker_rate(const Options& options, Report& report) {
     }
     report.shown("mix.single_core", "worker_packets_per_s_" + suffix, pair.a, "1/s",
                  "median of the same runs");
+    report.shown("mix.single_core", "packet_alone_us_" + suffix, alone_us(load), "us",
+                 "a batch of one packet, as at low rates");
   }
   const auto levels = crypto::available_cpu_levels();
   if (levels.back() != crypto::CpuLevel::ifma)
