@@ -23,6 +23,11 @@ struct MixCommand {
 MixCommand mix_directory_command();
 MixCommand mix_path_command();
 MixCommand mix_audit_command();
+// verb_mix_messages.cpp
+MixCommand mix_ping_command();
+MixCommand mix_send_command();
+MixCommand mix_recv_command();
+MixCommand mix_keys_command();
 
 /// mix_problem writes one line to standard error and returns `status`.
 int mix_problem(const std::string& message, int status);

@@ -9,7 +9,8 @@ namespace village::control {
 namespace {
 
 std::vector<MixCommand> mix_commands() {
-  return {mix_directory_command(), mix_path_command(), mix_audit_command()};
+  return {mix_ping_command(),      mix_send_command(), mix_recv_command(), mix_keys_command(),
+          mix_directory_command(), mix_path_command(), mix_audit_command()};
 }
 
 int run(const std::vector<std::string>& args) {
