@@ -26,6 +26,7 @@ struct NetworkOptions {
   Parameters parameters{};
   std::size_t payload_bytes = 1'700;
   bool confirm = false;
+  double down_share = 1;  ///< mean between deliveries, as a part of client_mean; 0 = at once
 };
 
 /// Received is what a client's user got.
@@ -49,6 +50,8 @@ class ClientNetwork {
   std::size_t add_client(std::size_t gateway) {
     User user{crypto::Ed25519KeyPair::generate(random_), gateway};
     EXPECT_TRUE(mailboxes_[gateway].add_client(wire::NodeId::of(user.key.public_key)));
+    const auto mean = static_cast<double>(options_.parameters.client_mean.count()) * options_.down_share;
+    user.down = std::make_unique<CoverStream>(Duration{static_cast<Duration::rep>(mean)}, random_, now_);
     users_.push_back(std::move(user));
     start(users_.size() - 1);
     return users_.size() - 1;
@@ -157,6 +160,7 @@ class ClientNetwork {
     std::uint64_t handed = 0;
     bool online = true;
     std::vector<SeenMessage> seen_file{};
+    std::unique_ptr<CoverStream> down{};
   };
   struct Flight {
     Instant at;
@@ -225,6 +229,8 @@ class ClientNetwork {
     auto next = end;
     if (!flights_.empty()) next = std::min(next, flights_.top().at);
     for (const auto& user : users_) {
+      if (user.online && user.down->enabled())
+        next = std::min(next, std::max(*user.down->next_deadline(), now_));
       if (const auto deadline = user.client->next_deadline())
         next = std::min(next, std::max(*deadline, now_));
     }
@@ -276,7 +282,12 @@ class ClientNetwork {
   void hand_over(User& user) {
     Bytes record(records_.record_bytes());
     const auto& box = mailboxes_[user.gateway];
-    while (const auto message = box.next(user.client->id(), user.handed)) {
+    while (!user.down->enabled() || user.down->take(now_)) {
+      const auto message = box.next(user.client->id(), user.handed);
+      if (!message) {
+        if (user.down->enabled()) continue;  // an empty record
+        break;
+      }
       user.handed = message->sequence;
       DownRecord down;
       down.kind = DownRecord::Kind::delivery;

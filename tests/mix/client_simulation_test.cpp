@@ -33,7 +33,7 @@ std::size_t draw_size(SeededRandom& random, std::size_t largest) {
 }
 
 struct Plan {
-  std::size_t messages = 12;
+  std::size_t messages = 8;
   std::size_t largest = 10'000;
   bool crashes = false;
   Duration quiet = 5s;  ///< at the end
@@ -115,13 +115,12 @@ TEST(ClientSimulation, LosesNothingWhenTheRecipientCrashes) {
   NetworkOptions options;
   options.seed = seed;
   options.confirm = true;
-  options.parameters.client_mean = 5ms;
+  options.parameters.client_mean = 15ms;
   ClientNetwork network{options};
   const auto alice = network.add_client(0), bob = network.add_client(1);
-  for (int i = 0; i < 12; ++i)
-    network.send(alice, bob, network.some(20'000 + network.random().below(60'000)));
-  for (int i = 0; i < 8; ++i) {
-    network.run_for(300ms);
+  for (int i = 0; i < 4; ++i) network.send(alice, bob, network.some(10'000 + network.random().below(20'000)));
+  for (int i = 0; i < 5; ++i) {
+    network.run_for(400ms);
     network.restart(bob);  // with half of the messages there
   }
   ASSERT_TRUE(network.run_until_reported(5min));
