@@ -14,8 +14,9 @@ constexpr std::size_t gateway_group = 0;
 struct Plan {
   const MixView& view;
   bool distinct_operators, distinct_networks;
-  const NodeEntry* entry = nullptr;  ///< given first hop
-  std::vector<std::size_t> groups;   ///< what each hop before the recipient is drawn from
+  const NodeEntry* entry = nullptr;       ///< given first hop
+  const NodeEntry* apart_from = nullptr;  ///< that no hop before the recipient may clash with
+  std::vector<std::size_t> groups;        ///< what each hop before the recipient is drawn from
 };
 
 bool clashes(const Plan& plan, const NodeEntry& a, const NodeEntry& b) {
@@ -25,6 +26,7 @@ bool clashes(const Plan& plan, const NodeEntry& a, const NodeEntry& b) {
 }
 
 bool fits(const Plan& plan, const Path& chosen, const NodeEntry& next) {
+  if (plan.apart_from != nullptr && clashes(plan, *plan.apart_from, next)) return false;
   return std::none_of(chosen.begin(), chosen.end(),
                       [&](const NodeEntry* hop) { return clashes(plan, *hop, next); });
 }
@@ -90,6 +92,7 @@ Result<Plan> plan_of(const MixView& view, const PathOptions& options) {
             options.distinct_operators,
             options.distinct_networks.value_or(view.parameters().distinct_networks),
             nullptr,
+            options.apart_from ? view.find(*options.apart_from) : nullptr,
             {}};
   if (hops == mix_layers + 2) {
     if (options.entry) {

@@ -21,6 +21,7 @@ constexpr village::limits::Row rows[] = {
     {"mix", "seen_messages_max", limits::seen_messages_max, 80, "delivered within 26 hours"},
     {"mix", "receipts_held_max", limits::receipts_held_max, 8,
      "deliveries that the gateway keeps until their message is complete"},
+    {"mix", "receipts_waiting_max", limits::receipts_waiting_max, 8, "receipts on their way to the gateway"},
     {"mix", "received_blocks_max", limits::received_blocks_max, 440, "reply blocks of others"},
     {"mix", "outbox_bytes_max", limits::outbox_bytes_max, 1, "messages that wait for acknowledgements"},
     {"mix", "outbox_messages_max", limits::outbox_messages_max, 0, "messages that wait for acknowledgements"},
@@ -191,11 +192,12 @@ std::size_t Client::poll_receipts(std::span<std::uint64_t> out) {
 }
 
 void Client::release(std::uint64_t receipt) {
-  if (receipt != 0) receipts_.push_back(receipt);
+  // A gateway within its bounds has not so many deliveries out; what is left out it hands over again.
+  if (receipt != 0 && receipts_.size() < limits::receipts_waiting_max) receipts_.push_back(receipt);
 }
 
 void Client::release(const std::vector<std::uint64_t>& receipts) {
-  receipts_.insert(receipts_.end(), receipts.begin(), receipts.end());
+  for (const auto receipt : receipts) release(receipt);
 }
 
 std::size_t Client::replies_left(const MessageId& to) const {

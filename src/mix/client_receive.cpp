@@ -76,7 +76,8 @@ void Client::on_fragment(std::uint64_t receipt, const PlainPayload& fragment,
     owe(fragment);
     ++counters_.repeated;
     const auto unconfirmed = unconfirmed_.find(fragment.message_id);
-    if (receipt == 0 || unconfirmed == unconfirmed_.end()) return release(receipt);
+    const bool held = reassembly_.receipts() + unconfirmed_receipts_ < limits::receipts_held_max;
+    if (receipt == 0 || unconfirmed == unconfirmed_.end() || !held) return release(receipt);
     unconfirmed->second.push_back(receipt);
     ++unconfirmed_receipts_;
     return;

@@ -27,10 +27,16 @@ double loop_share(const Parameters& parameters) {
 
 }  // namespace
 
-Result<Way> Client::draw_good_way(const MixView& view, const wire::NodeId& recipient, PathMarks& marks,
-                                  Instant now) {
+Result<Way> Client::draw_good_way(const MixView& view, const wire::NodeId& recipient,
+                                  const std::optional<wire::NodeId>& from, PathMarks& marks, Instant now) {
+  auto path = options_.path;
+  path.apart_from = from;
   for (int tries = 1;; ++tries) {
-    auto way = draw_way(view, recipient, options_.path, *random_);
+    auto way = draw_way(view, recipient, path, *random_);
+    if (!way && way.error().code == Errc::denied && path.apart_from) {
+      path.apart_from.reset();  // the document is too small for that
+      continue;
+    }
     if (!way) return way;
     auto all = marks;
     health_.add(all, way->hops);
@@ -40,9 +46,10 @@ Result<Way> Client::draw_good_way(const MixView& view, const wire::NodeId& recip
   }
 }
 
-Result<Client::NewBlock> Client::make_block(const MixView& view, ReplyPurpose purpose, Instant now) {
+Result<Client::NewBlock> Client::make_block(const MixView& view, ReplyPurpose purpose,
+                                            const std::optional<wire::NodeId>& from, Instant now) {
   if (blocks_.full()) return fail(Errc::busy);
-  VG_TRY(way, draw_good_way(view, options_.gateway, purpose.path, now));
+  VG_TRY(way, draw_good_way(view, options_.gateway, from, purpose.path, now));
   NewBlock block;
   random_->fill(block.identifier);
   VG_TRY(created, sphinx::create_reply_block(way.hops, destination_of(id_), block.identifier, *random_));
@@ -54,8 +61,8 @@ Result<Client::NewBlock> Client::make_block(const MixView& view, ReplyPurpose pu
   return block;
 }
 
-Result<std::vector<OwnedEnvelope>> Client::make_reply_blocks(const Answers& answers, std::size_t count,
-                                                             Instant now, WallTime wall) {
+Result<std::vector<OwnedEnvelope>> Client::make_reply_blocks(const Answers& answers, const wire::NodeId& from,
+                                                             std::size_t count, Instant now, WallTime wall) {
   std::vector<OwnedEnvelope> envelopes;
   if (count == 0) return envelopes;
   if (count > limits::reply_blocks_max) return fail(Errc::limit_exceeded);
@@ -65,7 +72,7 @@ Result<std::vector<OwnedEnvelope>> Client::make_reply_blocks(const Answers& answ
     ReplyPurpose purpose;
     purpose.type = PayloadType::reply;
     purpose.answers = answers;
-    VG_TRY(block, make_block(*view, purpose, now));
+    VG_TRY(block, make_block(*view, purpose, from, now));
     envelopes.push_back(std::move(block.envelope));
   }
   return envelopes;
@@ -83,7 +90,7 @@ Result<MessageId> Client::send(const Recipient& recipient, ByteView message, con
   if (message.size() > limits::message_bytes_max) return fail(Errc::limit_exceeded);
   if (outbox_.messages() >= limits::outbox_messages_max) return fail(Errc::busy);
   const auto id = random_id();
-  VG_TRY(blocks, make_reply_blocks({id, recipient.key}, options.replies, now, wall));
+  VG_TRY(blocks, make_reply_blocks({id, recipient.key}, recipient.gateway, options.replies, now, wall));
   VG_TRY(sealed, seal_message(identity_, recipient.key, id, blocks, message, wall, *random_));
   VG_TRY_VOID(enqueue({id, PayloadType::data, std::move(sealed), now + options.time_max, recipient.key},
                       {wire::NodeId::of(recipient.key), recipient.gateway, recipient.key, std::nullopt},
@@ -177,12 +184,12 @@ Bytes Client::fragment_payload(const Outbox::Pick& pick, const OwnedEnvelope& ac
 Result<ClientPacket> Client::write_data(const MixView& view, const Outbox::Pick& pick, const Route& route,
                                         ByteSpan packet, Instant now) {
   ReplyPurpose purpose;
-  VG_TRY(way, draw_good_way(view, route.gateway, purpose.path, now));
+  VG_TRY(way, draw_good_way(view, route.gateway, options_.gateway, purpose.path, now));
   purpose.answers = {pick.id, route.key};
   purpose.index = pick.index;
   purpose.sent = now;
   purpose.held = way.held;
-  VG_TRY(block, make_block(view, purpose, now));
+  VG_TRY(block, make_block(view, purpose, route.gateway, now));
   const auto plain = fragment_payload(pick, block.envelope);
   sphinx::Identifier unused;
   random_->fill(unused);
@@ -206,7 +213,7 @@ Result<ClientPacket> Client::write_reply(const MixView& view, const Outbox::Pick
   const auto& parameters = view.parameters();
   purpose.held =
       parameters.delay_mean * static_cast<Duration::rep>(std::max<std::size_t>(parameters.hops, 1) - 1);
-  VG_TRY(acknowledgement, make_block(view, purpose, now));
+  VG_TRY(acknowledgement, make_block(view, purpose, std::nullopt, now));
   const auto plain = fragment_payload(pick, acknowledgement.envelope);
   while (const auto block = take_block(*route.reply_to, wall)) {
     const auto written = write_block_packet(*block, plain, packet);
@@ -257,7 +264,7 @@ std::optional<ClientPacket> Client::write_cover(const MixView& view, ByteSpan pa
   if (!loop && view.gateways().empty()) return std::nullopt;
   const auto to = loop ? options_.gateway : view.draw(0, *random_).id;
   PathMarks path;
-  const auto way = draw_good_way(view, to, path, now);
+  const auto way = draw_good_way(view, to, options_.gateway, path, now);
   if (!way) return std::nullopt;
   PlainPayload payload;
   payload.type = loop ? PayloadType::loop : PayloadType::drop;

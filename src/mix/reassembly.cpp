@@ -29,6 +29,7 @@ bool Reassembly::size_fits(const PlainPayload& fragment) const {
 Reassembly::Taken Reassembly::take(const PlainPayload& fragment, const Arrival& arrival, Instant now) {
   VG_CHECK(fragment.carries_message());
   if (!size_fits(fragment)) return Taken::conflict;
+  const bool whole = fragment.count == 1;  // takes no place for longer than until finish
   const auto found = partials_.find(fragment.message_id);
   const bool fresh = found == partials_.end();
   if (!fresh) {
@@ -46,7 +47,7 @@ Reassembly::Taken Reassembly::take(const PlainPayload& fragment, const Arrival& 
       ++receipts_;
       return Taken::resumed;
     }
-  } else if (partials_.size() >= options_.messages_max) {
+  } else if (partials_.size() >= options_.messages_max && !whole) {
     return Taken::full;
   }
   const Share former = fresh ? Share{} : found->second.share;
@@ -54,7 +55,8 @@ Reassembly::Taken Reassembly::take(const PlainPayload& fragment, const Arrival& 
   const auto cost =
       fragment.data.size() + limits::fragment_bytes + (fresh ? limits::partial_message_bytes : 0);
   const auto moved = fresh || share == former ? 0 : found->second.bytes;
-  if (bytes_ + cost > options_.bytes_max || !share_has_room(share, cost + moved)) return Taken::full;
+  const bool room = bytes_ + cost <= options_.bytes_max && share_has_room(share, cost + moved);
+  if (!room && !whole) return Taken::full;
 
   auto& partial = fresh ? partials_[fragment.message_id] : found->second;
   discharge(former, moved);

@@ -169,6 +169,18 @@ TEST(Client, SurvivesDeliveriesThatNobodySent) {
   EXPECT_EQ(network.client(alice).poll_receipts(receipts), 0U);
 }
 
+TEST(Client, KeepsNoMoreReceiptsThanItsBound) {
+  SeededRandom random{4};
+  const auto key = crypto::Ed25519KeyPair::generate(random);
+  ClientOptions options{wire::NodeId::of(key.public_key)};
+  options.stream_mean = Duration{0};
+  Client client{key, options, random, Instant{}};
+  for (std::uint64_t receipt = 1; receipt <= limits::receipts_waiting_max + 10; ++receipt)
+    client.on_delivery(receipt, {}, Bytes(17), Instant{}, WallTime{1h});
+  std::vector<std::uint64_t> receipts(2 * limits::receipts_waiting_max);
+  EXPECT_EQ(client.poll_receipts(receipts), limits::receipts_waiting_max);
+}
+
 TEST(Client, IsNotToldDeliveredOfWhatTheRecipientForgot) {
   NetworkOptions options;
   options.parameters.client_mean = 25ms;

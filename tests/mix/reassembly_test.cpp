@@ -148,6 +148,21 @@ TEST(Reassembly, IsBoundedInAll) {
   EXPECT_LT(stored, 1'500U);
 }
 
+TEST(Reassembly, TakesMessagesOfOneFragmentWhenFull) {
+  Reassembly::Options options;
+  options.messages_max = 3;
+  options.bytes_max = 3 * (piece + limits::fragment_bytes + limits::partial_message_bytes);
+  options.sender_bytes_max = options.bytes_max;
+  Reassembly reassembly{piece, options};
+  const auto longer = some(2 * piece, 1), whole = some(piece, 2);
+  for (std::uint64_t n = 1; n <= 3; ++n)
+    ASSERT_EQ(reassembly.take(fragment(message_id(n), longer, 0), {}, start), Taken::stored);
+  EXPECT_EQ(reassembly.take(fragment(message_id(4), longer, 0), {}, start), Taken::full);
+  ASSERT_EQ(reassembly.take(fragment(message_id(5), whole, 0), {}, start), Taken::complete);
+  EXPECT_EQ(reassembly.finish(message_id(5)).sealed, whole);
+  EXPECT_EQ(reassembly.messages(), 3U);
+}
+
 TEST(Reassembly, ForgetsWhatMakesNoProgress) {
   Reassembly reassembly{piece};
   const auto sealed = some(1'000 * piece, 1);

@@ -95,19 +95,19 @@ TEST(ChoosePath, HasAsManyHopsAsAsked) {
   SeededRandom random{1};
   const auto recipient = a_gateway(*view).id;
   for (std::size_t hops = 1; hops <= 5; ++hops) {
-    const auto path = choose_path(*view, recipient, random, {hops, {}, true, {}});
+    const auto path = choose_path(*view, recipient, random, {hops, {}, {}, true, {}});
     ASSERT_TRUE(path.has_value()) << hops;
     EXPECT_EQ(path->size(), hops);
     EXPECT_EQ(path->back()->id, recipient);
     EXPECT_EQ(std::set<const NodeEntry*>(path->begin(), path->end()).size(), hops);
   }
   const auto entry = view->gateways()[1]->id;
-  const auto path = choose_path(*view, recipient, random, {5, entry, true, {}});
+  const auto path = choose_path(*view, recipient, random, {5, entry, {}, true, {}});
   ASSERT_TRUE(path.has_value());
   EXPECT_EQ(path->front()->id, entry);
   EXPECT_EQ((*path)[1]->layer, 1);
   for (const std::size_t hops : {0U, 6U}) {
-    EXPECT_EQ(choose_path(*view, recipient, random, {hops, {}, true, {}}).error().code, Errc::bad_argument);
+    EXPECT_EQ(choose_path(*view, recipient, random, {hops, {}, {}, true, {}}).error().code, Errc::bad_argument);
   }
 }
 
@@ -144,6 +144,26 @@ TEST(ChoosePath, NeverUsesAnOperatorOrANetworkTwice) {
     }
     EXPECT_EQ(operators.size(), path->size());
   }
+}
+
+TEST(ChoosePath, KeepsApartFromTheGatewayThatSeesThePacketFirst) {
+  auto document = document_of(100, 9, 2);
+  for (auto& node : document.nodes) node.roles.gateway = true;
+  document.parameters.distinct_networks = false;
+  const auto& own = document.nodes[0];
+  document.nodes[1].operator_name = document.nodes[0].operator_name = "one";
+  const auto view = MixView::make(document);
+  SeededRandom random{5};
+  PathOptions options;
+  options.apart_from = own.id();
+  for (int i = 0; i < 300; ++i) {
+    const auto path = choose_path(*view, document.nodes[2].id(), random, options);
+    ASSERT_TRUE(path.has_value());
+    for (const auto* hop : *path) EXPECT_NE(hop->operator_name, "one");
+  }
+  EXPECT_TRUE(choose_path(*view, own.id(), random, options).has_value());  // may be the recipient
+  options.apart_from = test::descriptor_of(99, 100).id();
+  EXPECT_TRUE(choose_path(*view, own.id(), random, options).has_value());
 }
 
 TEST(ChoosePath, WeighsNodesByTheirCapacity) {
@@ -203,7 +223,7 @@ TEST(ChoosePath, NamesTheRuleThatADocumentIsTooSmallFor) {
   const auto gateway = a_gateway(*view).id;
   EXPECT_EQ(choose_path(*view, gateway, random).error(), fail(Errc::denied, 1));
   EXPECT_NE(directory_problem(fail(Errc::denied, 1)).find("operator"), std::string::npos);
-  EXPECT_TRUE(choose_path(*view, gateway, random, {{}, {}, false, {}}).has_value());
+  EXPECT_TRUE(choose_path(*view, gateway, random, {{}, {}, {}, false, {}}).has_value());
   const auto few = MixView::make(document_of(100, 2, 1));  // one layer stays empty
   const auto path = choose_path(*few, a_gateway(*few).id, random);
   ASSERT_FALSE(path.has_value());
@@ -221,11 +241,11 @@ TEST(ChoosePath, IgnoresNetworksWhereTheDocumentSaysSo) {
   SeededRandom random{8};
   auto view = MixView::make(document);
   EXPECT_EQ(choose_path(*view, a_gateway(*view).id, random).error().code, Errc::denied);
-  EXPECT_TRUE(choose_path(*view, a_gateway(*view).id, random, {{}, {}, true, false}).has_value());
+  EXPECT_TRUE(choose_path(*view, a_gateway(*view).id, random, {{}, {}, {}, true, false}).has_value());
   document.parameters.distinct_networks = false;
   view = MixView::make(document);
   EXPECT_TRUE(choose_path(*view, a_gateway(*view).id, random).has_value());
-  EXPECT_FALSE(choose_path(*view, a_gateway(*view).id, random, {{}, {}, true, true}).has_value());
+  EXPECT_FALSE(choose_path(*view, a_gateway(*view).id, random, {{}, {}, {}, true, true}).has_value());
 }
 
 TEST(SameNetwork, ComparesSixteenBitsOfIpv4AndThirtyTwoOfIpv6) {

@@ -211,12 +211,15 @@ class Client {
     sphinx::Identifier identifier{};
     Duration held{};  ///< the purpose's and its own way's
   };
-  Result<NewBlock> make_block(const MixView& view, ReplyPurpose purpose, Instant now);
-  /// draw_good_way goes round suspected mixes if it can.
-  Result<Way> draw_good_way(const MixView& view, const wire::NodeId& recipient, PathMarks& marks,
-                            Instant now);
-  Result<std::vector<OwnedEnvelope>> make_reply_blocks(const Answers& answers, std::size_t count, Instant now,
-                                                       WallTime wall);
+  /// `from` is the gateway of who will use it, where that is known.
+  Result<NewBlock> make_block(const MixView& view, ReplyPurpose purpose,
+                              const std::optional<wire::NodeId>& from, Instant now);
+  /// draw_good_way keeps apart from the gateway that packets enter by, and goes round suspected mixes, if it
+  /// can.
+  Result<Way> draw_good_way(const MixView& view, const wire::NodeId& recipient,
+                            const std::optional<wire::NodeId>& from, PathMarks& marks, Instant now);
+  Result<std::vector<OwnedEnvelope>> make_reply_blocks(const Answers& answers, const wire::NodeId& from,
+                                                       std::size_t count, Instant now, WallTime wall);
   Result<void> enqueue(Outbox::Message message, Route route, Instant now);
   std::optional<ClientPacket> write_real(const MixView& view, ByteSpan packet, Instant now, WallTime wall);
   std::optional<ClientPacket> write_acknowledgement(ByteSpan packet, WallTime wall);

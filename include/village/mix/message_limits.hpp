@@ -36,7 +36,8 @@ inline constexpr auto message_ahead_max = std::chrono::minutes{10};  ///< sealed
 inline constexpr auto seen_time = std::chrono::hours{26};
 static_assert(seen_time >= message_age_max + message_ahead_max);
 inline constexpr std::size_t receipts_held_max = 4'096;  ///< deliveries not acknowledged to the gateway yet
-inline constexpr std::size_t received_blocks_max = 16'384;  ///< reply blocks of others, to reply by
+inline constexpr std::size_t receipts_waiting_max = 65'536;  ///< not sent yet; more come again next session
+inline constexpr std::size_t received_blocks_max = 16'384;   ///< reply blocks of others, to reply by
 
 // Sending.
 inline constexpr std::size_t outbox_bytes_max = 64 * 1024 * 1024;

@@ -31,7 +31,8 @@ struct Arrival {
 ///
 /// Memory: what is kept is counted (data and a sum for each fragment and message), bounded in all, for each
 /// sender, and together for all messages whose sender is not known yet because fragment 0 has not come. What
-/// does not fit is refused and not acknowledged, so that its sender tries again. A message that makes no
+/// does not fit is refused and not acknowledged, so that its sender tries again; messages of one fragment
+/// always fit, so that who leaves messages unfinished keeps out no short ones. A message that makes no
 /// progress for ten minutes, or is not complete after an hour, is dropped.
 class Reassembly {
  public:

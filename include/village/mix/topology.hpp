@@ -86,6 +86,9 @@ struct PathOptions {
   /// recipient; 5 = a gateway in front (`entry`, or a random one).
   std::optional<std::size_t> hops;
   std::optional<wire::NodeId> entry;
+  /// apart_from sees the packet before the first hop: a client's own gateway. No hop before the recipient is
+  /// this node, or has its operator or network; nothing if it is not in the document.
+  std::optional<wire::NodeId> apart_from;
   bool distinct_operators =
       true;  ///< never two hops of one operator (a node without one shares it with none)
   /// never two hops in one /16 or /32; the document decides. Tests on loopback say false.
