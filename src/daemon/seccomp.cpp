@@ -53,6 +53,7 @@ constexpr auto plain_calls = std::to_array<std::string_view>({
     "faccessat2",
     "fcntl",
     "fchown",
+    "flock",
     "fstat",
     "fsync",
     "ftruncate",
