@@ -6,7 +6,7 @@ int main(int argc, char** argv) {
   const auto options = parse_options(argc, argv);
   Report report{"mix"};
   if (options.wants("mix.single_core")) {
-    if (options.wants_part("single_core")) run_single_core(options, report);
+    run_single_core(options, report);  // parts alone, crate, phases
     if (options.wants_part("worker_rate")) run_worker_rate(options, report);
   }
   if (options.wants("mix.scaling")) run_scaling(options, report);

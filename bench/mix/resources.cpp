@@ -7,6 +7,7 @@
 #include "mix/bench_mix.hpp"
 #include "mix/node_load.hpp"
 #include "village/mix/delay_audit.hpp"
+#include "village/sphinx/create.hpp"
 
 namespace village::bench {
 namespace {
@@ -112,6 +113,28 @@ void vrf_costs(Report& report) {
                "each packet, in batches of 64");
 }
 
+/// cover_costs: a loop packet through three mixes back to the sender, as it is made when its time has come.
+void cover_costs(Report& report) {
+  SeededRandom random{4};
+  std::vector<sphinx::Hop> hops;
+  for (unsigned i = 0; i < 4; ++i) {
+    const auto address =
+        sphinx::node_address(Ipv4Address{std::byte{10}, std::byte{0}, std::byte{2}, std::byte(i)}, 9'001);
+    hops.push_back({crypto::X25519KeyPair::generate(random).public_key, address, 50'000'000});
+  }
+  Bytes packet(mix::packet_bytes(mix::Profile::n2048)), message(100);
+  const auto start = now_ns();
+  constexpr int count = 1'000;
+  for (int i = 0; i < count; ++i)
+    must(sphinx::create_packet(hops, {}, {}, message, packet, random).has_value(), "no packet");
+  const auto us = static_cast<double>(now_ns() - start) * 1e-3 / count;
+  report.row("mix.resources", "cover_traffic_queue", {{"value", static_cast<double>(packet.size()) / 1'024}},
+             "cover is made when its time has come: one packet, no queue");
+  report.shown(
+      "mix.resources", "cover_packet_us", us, "us",
+      "a loop packet of 4 hops; one in 200 ms is " + std::to_string(us * 5e-4).substr(0, 5) + " % of a core");
+}
+
 }  // namespace
 
 void run_resources(const Options& options, Report& report) {
@@ -123,6 +146,7 @@ void run_resources(const Options& options, Report& report) {
              {{"value", static_cast<double>(sizeof(mix::EpochKeys) + sizeof(crypto::VrfProof)) / 1'024}},
              "keys, VRF secret and proof of one epoch");
   vrf_costs(report);
+  cover_costs(report);
   const auto cpu = steady_cpu(load);
   report.row("mix.resources", "cpu_steady", {{"value", cpu}},
              "CPU time of a sleeping worker thread at 1,000 packets/s, links not included");

@@ -1,8 +1,12 @@
 // mix.single_core: a whole worker (replay filter, delay queue, shuffled release) on one core against single
 // X25519 of OpenSSL on the same core; and mix.scaling: two workers that keep each other's tags against one.
 #include <openssl/evp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <set>
 #include <thread>
@@ -20,12 +24,36 @@ std::uint64_t thread_cpu_ns() {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
+/// Bell wakes a thread that sleeps until another worker has news for it, as the event loop of a node does.
+class Bell {
+ public:
+  Bell() : event_{eventfd(0, EFD_NONBLOCK)} {}
+  ~Bell() { close(event_); }
+  Bell(const Bell&) = delete;
+  Bell& operator=(const Bell&) = delete;
+  void ring() {
+    const std::uint64_t one = 1;
+    if (waiting_.exchange(false)) must(write(event_, &one, sizeof one) == sizeof one, "no event");
+  }
+  void wait() {
+    waiting_ = true;
+    pollfd event{event_, POLLIN, 0};
+    std::uint64_t count;
+    if (poll(&event, 1, 1) == 1) must(read(event_, &count, sizeof count) == sizeof count, "no event");
+  }
+
+ private:
+  int event_;
+  std::atomic<bool> waiting_{false};
+};
+
 /// Pass sends a range of the load through one worker: submit, run, poll, done, as fast as it goes; then time
 /// is moved on until the last packet has left.
 class Pass {
  public:
-  Pass(mix::Worker& worker, const NodeLoad& load, std::size_t begin, std::size_t end)
-      : worker_{worker}, load_{load}, next_{begin}, end_{end} {}
+  Pass(mix::Worker& worker, const NodeLoad& load, std::size_t begin, std::size_t end, Bell* own = nullptr,
+       Bell* other = nullptr)
+      : worker_{worker}, load_{load}, next_{begin}, end_{end}, own_{own}, other_{other} {}
 
   bool step() {
     const auto now = instant() + skipped_;
@@ -40,8 +68,9 @@ class Pass {
     }
     worker_.run(now);
     collect();
-    // All batches wait for the other worker: in a node this thread would sleep now.
-    if (worker_.batch_full()) std::this_thread::yield();
+    if (worker_.take_wakeups() != 0 && other_ != nullptr) other_->ring();
+    const bool stuck = worker_.batch_full() || (next_ == end_ && worker_.in_flight() > worker_.held());
+    if (stuck && own_ != nullptr) own_->wait();  // all batches wait for the other worker
     return next_ < end_ || worker_.in_flight() > 0;
   }
   std::size_t released() const { return released_; }
@@ -60,6 +89,8 @@ class Pass {
   const NodeLoad& load_;
   std::size_t next_, end_, released_ = 0;
   Duration skipped_{0};
+  Bell* own_;
+  Bell* other_;
   std::array<mix::Released, 64> out_;
 };
 
@@ -104,20 +135,23 @@ std::pair<double, double> one_worker(NodeLoad& load) {
 }
 
 /// two_workers gives the same for two threads; the second figure is the sum of each thread's packets by its
-/// own CPU time.
-std::pair<double, double> two_workers(NodeLoad& load) {
-  mix::WorkerMesh mesh{2};
+/// own CPU time. Not joined, they are two nodes that know nothing of each other: what this machine's two CPUs
+/// can do together.
+std::pair<double, double> two_workers(NodeLoad& load, bool joined) {
+  mix::WorkerMesh mesh{2}, apart[2]{mix::WorkerMesh{1}, mix::WorkerMesh{1}};
   std::array<std::unique_ptr<mix::Worker>, 2> workers;
   for (std::uint32_t i = 0; i < 2; ++i) {
-    workers[i] = std::make_unique<mix::Worker>(load.options(), mesh, i, load.random(), instant());
+    workers[i] = std::make_unique<mix::Worker>(load.options(), joined ? mesh : apart[i], joined ? i : 0,
+                                               load.random(), instant());
     load.install(*workers[i]);
   }
   std::array<double, 2> cpu_rates{};
+  std::array<Bell, 2> bells;
   std::atomic<int> ready{0}, running{2};
   std::atomic<std::uint64_t> dropped{0};
   const auto work = [&](std::size_t self) {
     const auto half = load.size() / 2;
-    Pass pass{*workers[self], load, self * half, (self + 1) * half};
+    Pass pass{*workers[self], load, self * half, (self + 1) * half, &bells[self], &bells[1 - self]};
     ++ready;
     while (ready < 2) std::this_thread::yield();
     const auto cpu_start = thread_cpu_ns();
@@ -127,10 +161,11 @@ std::pair<double, double> two_workers(NodeLoad& load) {
     --running;
     while (running > 0) {  // still answers the other
       workers[self]->run(instant());
+      if (workers[self]->take_wakeups() != 0) bells[1 - self].ring();
       std::this_thread::yield();
     }
     dropped += workers[self]->counters().drops.total();
-    must(workers[self]->counters().tags_answered > half / 3, "nobody asked about tags");
+    must(!joined || workers[self]->counters().tags_answered > half / 3, "nobody asked about tags");
   };
   const auto start = now_ns();
   std::thread other{[&] { work(1); }};
@@ -148,17 +183,31 @@ double openssl_x25519(std::size_t count) {
   auto* context = EVP_PKEY_CTX_new(own, nullptr);
   must(EVP_PKEY_derive_init(context) == 1 && EVP_PKEY_derive_set_peer(context, peer) == 1, "no X25519");
   unsigned char secret[32];
-  const auto start = now_ns();
+  const auto start = thread_cpu_ns();
   for (std::size_t i = 0; i < count; ++i) {
     std::size_t size = sizeof secret;
     must(EVP_PKEY_derive(context, secret, &size) == 1, "derive failed");
     keep(secret[0]);
   }
-  const auto rate = static_cast<double>(count) * 1e9 / static_cast<double>(now_ns() - start);
+  const auto rate = static_cast<double>(count) * 1e9 / static_cast<double>(thread_cpu_ns() - start);
   EVP_PKEY_CTX_free(context);
   EVP_PKEY_free(peer);
   EVP_PKEY_free(own);
   return rate;
+}
+
+/// alone_us is what a packet costs that comes alone: a batch of one.
+double alone_us(const NodeLoad& load) {
+  sphinx::UnwrapBatch batch{1'700};
+  Bytes frame(NodeLoad::frame_bytes);
+  constexpr std::size_t count = 1'000;
+  const auto start = thread_cpu_ns();
+  for (std::size_t i = 0; i < count; ++i) {
+    std::ranges::copy(load.frame(i), frame.begin());
+    const std::array<ByteSpan, 1> packet{ByteSpan{frame}.subspan(mix::frame_header_bytes)};
+    batch.finish(batch.open(load.keys()->sphinx_private, packet));
+  }
+  return static_cast<double>(thread_cpu_ns() - start) * 1e-3 / count;
 }
 
 }  // namespace
@@ -170,11 +219,12 @@ void run_worker_rate(const Options& options, Report& report) {
     crypto::use_cpu_level(level);
     check_sample(load);
     const auto pair = paired(
-        options.quick ? 3 : 9, [&] { return one_worker(load).first; }, [&] { return openssl_x25519(count); });
+        options.quick ? 3 : 9, [&] { return one_worker(load).second; },
+        [&] { return openssl_x25519(count); });
     const std::string how =
         "one thread: " + std::to_string(load.size()) +
         " distinct 3-hop packets through a worker (admission, unwrap in batches of 64, replay "
-        "filter, delay queue, shuffled release), against EVP_PKEY_derive; " +
+        "filter, delay queue, shuffled release), against EVP_PKEY_derive, both by the thread's own clock; " +
         pair.text();
     const auto suffix = std::string{crypto::name(level)};
     if (level == crypto::CpuLevel::ifma) {
@@ -184,6 +234,8 @@ void run_worker_rate(const Options& options, Report& report) {
     }
     report.shown("mix.single_core", "worker_packets_per_s_" + suffix, pair.a, "1/s",
                  "median of the same runs");
+    report.shown("mix.single_core", "packet_alone_us_" + suffix, alone_us(load), "us",
+                 "a batch of one packet, as at low rates");
   }
   const auto levels = crypto::available_cpu_levels();
   if (levels.back() != crypto::CpuLevel::ifma)
@@ -194,11 +246,12 @@ void run_worker_rate(const Options& options, Report& report) {
 
 void run_scaling(const Options& options, Report& report) {
   NodeLoad load{options.scaled(65'536)};
-  std::vector<double> ratios, wall_ratios, ones, twos;
+  std::vector<double> ratios, wall_ratios, apart, ones, twos;
   one_worker(load);
   for (std::size_t i = 0; i < (options.quick ? 3U : 9U); ++i) {
     const auto one = one_worker(load);
-    const auto two = two_workers(load);
+    const auto two = two_workers(load, true);
+    apart.push_back(two_workers(load, false).second / one.second);
     ratios.push_back(two.second / one.second);
     wall_ratios.push_back(two.first / one.first);
     ones.push_back(one.second);
@@ -227,6 +280,9 @@ void run_scaling(const Options& options, Report& report) {
       "two workers in two threads, each asking the other about half of its tags, over one worker; "
       "by CPU time of the threads" +
           quartiles(ratio));
+  report.shown("mix.scaling", "two_nodes_vs_one", spread(apart).median, "ratio",
+               "two threads that share no tags, the same way: what both CPUs of this machine give together" +
+                   quartiles(spread(apart)));
   report.shown("mix.scaling", "two_cores_vs_one_wall", wall.median, "ratio",
                "the same by wall time: needs both CPUs for itself" + quartiles(wall));
 }

@@ -1,7 +1,6 @@
 // The section `mix`.
 #include "control/config_table.hpp"
 #include "control/scalar_shapes.hpp"
-#include "village/base/limits.hpp"
 #include "village/mix/limits.hpp"
 
 namespace village::control {
@@ -20,7 +19,7 @@ using service::MixRateOptions;
 using service::MixReplayOptions;
 using service::MixRole;
 
-constexpr std::size_t bins_max = 64, authorities_max = 9, clients_max = 10'000;
+constexpr std::size_t bins_max = 64, authorities_max = 9, nodes_max = 1'024, clients_max = 10'000;
 constexpr double bin_ms_max = 60'000;
 
 Shape<MixRole> role() {
@@ -144,6 +143,15 @@ Shape<MixDirectoryOptions> directory_section() {
       field({.name = "listen",
              .doc = "Role authority: IP address and port of its HTTP port; null = it answers by HTX only"},
             &MixDirectoryOptions::listen, nullable(address(true))),
+      field({.name = "admitted",
+             .doc = "Role authority: keys of the nodes that it lists, in base64url; none = all that come"},
+            &MixDirectoryOptions::admitted, list(public_key(), 0, nodes_max)),
+      field(
+          {.name = "distinct_networks",
+           .doc =
+               "Role authority: whether it votes that no way has two hops in one /16; false for nodes on one "
+               "machine"},
+          &MixDirectoryOptions::distinct_networks, boolean()),
   });
 }
 
@@ -208,8 +216,6 @@ Shape<MixOptions> mix_section() {
             &MixOptions::held_max, whole<std::uint32_t>(256, 1'048'576)),
       field({.name = "link_queue", .doc = "Packets that wait for one next hop, on each core"},
             &MixOptions::link_queue, whole<std::uint32_t>(16, 65'536)),
-      field({.name = "workers", .doc = "Cores that mix; 0 = all of \"net.cores\""}, &MixOptions::workers,
-            whole<std::uint32_t>(0, village::limits::cores_max)),
       field({.name = "batch", .doc = "Packets unwrapped together"}, &MixOptions::batch,
             whole<std::uint32_t>(1, mix::limits::batch_packets_max)),
       field({.name = "batch_wait", .doc = "How long a packet waits for others to be unwrapped with"},

@@ -79,26 +79,27 @@ bool receive_all(int fd, std::string& out) {
 
 std::optional<SocketReply> socket_request(const std::string& socket_path, const std::string& method,
                                           const std::string& target, std::chrono::seconds timeout,
-                                          std::string& problem) {
+                                          std::string& problem, std::string_view body) {
   const Socket socket;
   std::string answer;
   const auto request = method + " " + target +
-                       " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                       " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) +
+                       "\r\nConnection: close\r\n\r\n" + std::string{body};
   if (socket.get() < 0 || !connect(socket.get(), socket_path, timeout) || !send_all(socket.get(), request) ||
       !receive_all(socket.get(), answer)) {
     problem = why(socket_path);
     return std::nullopt;
   }
   SocketReply reply;
-  const auto body = answer.find("\r\n\r\n");
+  const auto end_of_head = answer.find("\r\n\r\n");
   constexpr std::string_view version = "HTTP/1.1 ";
   const auto digits = std::string_view{answer}.substr(std::min(version.size(), answer.size()), 3);
   const auto r = std::from_chars(digits.data(), digits.data() + digits.size(), reply.status);
-  if (body == std::string::npos || !answer.starts_with(version) || r.ec != std::errc{}) {
+  if (end_of_head == std::string::npos || !answer.starts_with(version) || r.ec != std::errc{}) {
     problem = "what answers at " + socket_path + " is no villaged";
     return std::nullopt;
   }
-  reply.body = answer.substr(body + 4);
+  reply.body = answer.substr(end_of_head + 4);
   return reply;
 }
 

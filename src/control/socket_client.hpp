@@ -3,6 +3,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace village::control {
 
@@ -11,10 +12,9 @@ struct SocketReply {
   std::string body;
 };
 
-/// socket_request sends one request without a body and reads the answer; otherwise nothing, and `problem`
-/// says why.
+/// socket_request sends one request and reads the answer; otherwise nothing, and `problem` says why.
 std::optional<SocketReply> socket_request(const std::string& socket_path, const std::string& method,
                                           const std::string& target, std::chrono::seconds timeout,
-                                          std::string& problem);
+                                          std::string& problem, std::string_view body = {});
 
 }  // namespace village::control

@@ -17,8 +17,8 @@ constexpr village::limits::Row rows[] = {
 }  // namespace
 
 std::vector<Verb> verbs() {
-  return {init_verb(),   peer_verb(),   check_verb(),   status_verb(),    shape_verb(),
-          keygen_verb(), limits_verb(), version_verb(), completion_verb()};
+  return {init_verb(), peer_verb(),   check_verb(),  status_verb(),  shape_verb(),
+          mix_verb(),  keygen_verb(), limits_verb(), version_verb(), completion_verb()};
 }
 
 }  // namespace village::control

@@ -9,6 +9,7 @@ Verb peer_verb();
 Verb check_verb();
 Verb status_verb();
 Verb shape_verb();
+Verb mix_verb();
 Verb keygen_verb();
 Verb limits_verb();
 Verb version_verb();

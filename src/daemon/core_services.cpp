@@ -51,6 +51,9 @@ asio::awaitable<CoreStatus> CoreServices::status() { return on(core_, status_her
 asio::awaitable<void> CoreServices::reload(TunnelSettings tunnel, GatewaySettings gateway) {
   return on(core_, reload_here(std::move(tunnel), std::move(gateway)));
 }
+asio::awaitable<void> CoreServices::reload_tunnel(TunnelSettings tunnel) {
+  return on(core_, reload_tunnel_here(std::move(tunnel)));
+}
 asio::awaitable<void> CoreServices::drain(Instant deadline) { return on(core_, drain_here(deadline)); }
 
 asio::awaitable<CoreStatus> CoreServices::status_here() {
@@ -61,6 +64,11 @@ asio::awaitable<void> CoreServices::reload_here(TunnelSettings tunnel, GatewaySe
   *exit_policy_ = service::make_exit_policy(tunnel->exit);
   tunnel_.reload(std::move(tunnel));
   gateway_.reload(std::move(gateway));
+  co_return;
+}
+
+asio::awaitable<void> CoreServices::reload_tunnel_here(TunnelSettings tunnel) {
+  tunnel_.reload(std::move(tunnel));
   co_return;
 }
 

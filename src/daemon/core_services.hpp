@@ -37,9 +37,14 @@ class CoreServices {
   void serve_proxy(std::shared_ptr<net::Listener> listener, std::string inbound);
   asio::awaitable<CoreStatus> status();
   asio::awaitable<void> reload(TunnelSettings tunnel, GatewaySettings gateway);
+  /// reload_tunnel is that for the tunnel alone.
+  asio::awaitable<void> reload_tunnel(TunnelSettings tunnel);
   asio::awaitable<void> drain(Instant deadline);
+  net::Core& core() { return core_; }
+  service::Tunnel& tunnel() { return tunnel_; }
 
  private:
+  asio::awaitable<void> reload_tunnel_here(TunnelSettings tunnel);
   asio::awaitable<CoreStatus> status_here();
   asio::awaitable<void> reload_here(TunnelSettings tunnel, GatewaySettings gateway);
   asio::awaitable<void> drain_here(Instant deadline);

@@ -11,7 +11,9 @@
 #include <optional>
 #include <string>
 
+#include "daemon/demo_mix.hpp"
 #include "daemon/demo_nodes.hpp"
+#include "daemon/demo_result.hpp"
 #include "daemon/demo_web.hpp"
 #include "daemon/process.hpp"
 #include "village/crypto/hash.hpp"
@@ -23,20 +25,13 @@ namespace {
 constexpr int fine = 0, failed = 1, bad_input = 2;
 constexpr std::uint64_t mib = 1 << 20;
 constexpr std::uint64_t size_mib_default = 256, size_mib_min = 64, size_mib_max = 16'384;
+constexpr std::uint64_t messages_default = 1'000, messages_min = 20, messages_max = 10'000;
 
 struct DemoOptions {
   bool json = false;
+  bool htx = true, mix = false;
   std::uint64_t bytes = size_mib_default * mib;
-};
-
-/// DemoResult is one transport's row; `facts` are lines for a human.
-struct DemoResult {
-  std::string transport;
-  bool verified = false;
-  std::uint64_t bytes = 0, items = 0;
-  double seconds = 0;
-  std::string note;
-  std::vector<std::string> facts;
+  std::uint64_t messages = messages_default;
 };
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -196,6 +191,26 @@ int complain(std::string_view sentence) {
   return bad_input;
 }
 
+std::optional<std::uint64_t> number(const std::string& text, std::uint64_t least, std::uint64_t most) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  return whole && value >= least && value <= most ? std::optional{value} : std::nullopt;
+}
+
+/// parse_only reads "htx,mix"; it returns what is wrong, or nothing.
+std::optional<std::string> parse_only(std::string_view list, DemoOptions& options) {
+  options.htx = options.mix = false;
+  while (!list.empty()) {
+    const auto word = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(word.size() + 1, list.size()));
+    if (word != "htx" && word != "mix")
+      return fmt::format("there is no transport \"{}\"; built are: htx, mix", word);
+    (word == "htx" ? options.htx : options.mix) = true;
+  }
+  return std::nullopt;
+}
+
 /// parse returns what is wrong, or nothing.
 std::optional<std::string> parse(const std::vector<std::string>& args, DemoOptions& options) {
   for (std::size_t i = 0; i < args.size(); ++i) {
@@ -203,16 +218,15 @@ std::optional<std::string> parse(const std::vector<std::string>& args, DemoOptio
     if (args[i] == "--json") {
       options.json = true;
     } else if (args[i] == "--only" && more) {
-      if (args[++i] != "htx") return fmt::format("there is no transport \"{}\"; built are: htx", args[i]);
+      if (auto problem = parse_only(args[++i], options)) return problem;
     } else if (args[i] == "--mib" && more) {
-      std::uint64_t size = 0;
-      const auto& text = args[++i];
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
-      if (error != std::errc{} || end != text.data() + text.size() || size < size_mib_min ||
-          size > size_mib_max) {
-        return fmt::format("--mib takes a number from {} to {}", size_mib_min, size_mib_max);
-      }
-      options.bytes = size * mib;
+      const auto size = number(args[++i], size_mib_min, size_mib_max);
+      if (!size) return fmt::format("--mib takes a number from {} to {}", size_mib_min, size_mib_max);
+      options.bytes = *size * mib;
+    } else if (args[i] == "--messages" && more) {
+      const auto count = number(args[++i], messages_min, messages_max);
+      if (!count) return fmt::format("--messages takes a number from {} to {}", messages_min, messages_max);
+      options.messages = *count;
     } else {
       return fmt::format("unknown argument \"{}\"", args[i]);
     }
@@ -224,7 +238,8 @@ int run(const std::vector<std::string>& args) {
   DemoOptions options;
   if (const auto problem = parse(args, options)) return complain(*problem);
   std::vector<DemoResult> results;
-  results.push_back(demo_htx(options));
+  if (options.htx) results.push_back(demo_htx(options));
+  if (options.mix) results.push_back(demo_mix(options.messages));
   const bool verified =
       std::all_of(results.begin(), results.end(), [](const auto& each) { return each.verified; });
   if (options.json) {
@@ -240,24 +255,26 @@ int run(const std::vector<std::string>& args) {
 control::Verb demo_verb() {
   control::Verb verb;
   verb.name = "demo";
-  verb.summary = "run two nodes on loopback and send a file through them";
+  verb.summary = "run nodes on loopback and move real data through them";
   verb.usage =
-      "usage: villaged demo [--only htx] [--mib N] [--json]\n"
+      "usage: villaged demo [--only htx,mix] [--mib N] [--messages N] [--json]\n"
       "\n"
       "Starts real daemons as child processes in a temporary folder, sends random data through each "
       "transport that is\n"
-      "built (SOCKS5 -> HTX -> a web server, all on loopback), compares digests, and reads status and "
-      "metrics of every\n"
+      "built (htx: SOCKS5 -> HTX -> a web server; mix: authorities, mixes, gateways and two clients, a "
+      "mix killed on the\n"
+      "way and a change of epoch; all on loopback), compares digests, and reads status and metrics of every\n"
       "node. Nothing is left behind. Exit status 0 only if everything was verified.\n"
       "\n"
       "  --only LIST  only these transports\n"
-      "  --mib N      size of the file, 64 to 16384; 256 if not given\n"
+      "  --mib N      htx: size of the file, 64 to 16384; 256 if not given\n"
+      "  --messages N mix: messages between two clients, 20 to 10000; 1000 if not given\n"
       "  --json       {\"verified\": ..., \"results\": [{\"transport\": ..., \"verified\": ..., \"bytes\": "
       "..., ...}]}\n"
       "\n"
       "example: villaged demo --only htx --json\n";
   verb.run = run;
-  verb.options = {"--only htx", "--mib N", "--json"};
+  verb.options = {"--only htx,mix", "--mib N", "--messages N", "--json"};
   return verb;
 }
 

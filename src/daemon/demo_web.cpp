@@ -131,10 +131,23 @@ Result<Socket> connect_unix(const std::string& path) {
   return socket;
 }
 
-Result<HttpReply> http_get(const Socket& socket, const std::string& path,
+Result<std::uint16_t> free_port() {
+  const Socket socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  auto address = loopback(0);
+  socklen_t size = sizeof address;
+  auto* plain = reinterpret_cast<sockaddr*>(&address);
+  if (socket.get() < 0 || ::bind(socket.get(), plain, size) != 0 ||
+      ::getsockname(socket.get(), plain, &size) != 0)
+    return io_error();
+  return ntohs(address.sin_port);
+}
+
+namespace {
+
+Result<HttpReply> exchange(const Socket& socket, const std::string& request, ByteView sent,
                            const std::function<void(ByteView)>& body) {
-  const auto request = fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
   VG_TRY_VOID(send_all(socket, as_bytes(request)));
+  VG_TRY_VOID(send_all(socket, sent));
   VG_TRY(head, receive_head(socket));
   const auto status = number_behind<int>(head.text, "HTTP/1.1 ");
   const auto length = number_behind<std::uint64_t>(head.text, "\r\nContent-Length:");
@@ -150,6 +163,26 @@ Result<HttpReply> http_get(const Socket& socket, const std::string& path,
   }
   if (reply.bytes != *length) return fail(Errc::trailing_bytes);
   return reply;
+}
+
+}  // namespace
+
+Result<HttpReply> http_get(const Socket& socket, const std::string& path,
+                           const std::function<void(ByteView)>& body) {
+  const auto request = fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+  return exchange(socket, request, {}, body);
+}
+
+Result<HttpAnswer> http_call(const Socket& socket, const std::string& method, const std::string& path,
+                             ByteView body) {
+  const auto request =
+      fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                  method, path, body.size());
+  HttpAnswer answer;
+  VG_TRY(reply,
+         exchange(socket, request, body, [&answer](ByteView piece) { answer.body += as_text(piece); }));
+  answer.status = reply.status;
+  return answer;
 }
 
 Result<std::string> http_text(const Socket& socket, const std::string& path) {

@@ -43,6 +43,17 @@ Result<HttpReply> http_get(const Socket& socket, const std::string& path,
 /// http_text does so and returns the body; any status but 200 is an error (refused, detail = status).
 Result<std::string> http_text(const Socket& socket, const std::string& path);
 
+/// http_call sends `method path` with a body and returns the status and the body of the answer. Errors: io,
+/// truncated, malformed.
+struct HttpAnswer {
+  int status = 0;
+  std::string body;
+};
+Result<HttpAnswer> http_call(const Socket& socket, const std::string& method, const std::string& path,
+                             ByteView body);
+/// free_port finds a TCP port of 127.0.0.1 that nobody uses now. Errors: io.
+Result<std::uint16_t> free_port();
+
 /// socks5_connect asks the proxy at the other end of `socket` for 127.0.0.1:`port`. Errors: io, refused
 /// (detail = reply).
 Result<void> socks5_connect(const Socket& socket, std::uint16_t port);

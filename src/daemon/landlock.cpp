@@ -133,6 +133,7 @@ FileAccess file_access(const control::Config& config) {
   access.read = system_files();
   add_with_folder(access.read, config.path);
   add_with_folder(access.read, config.node.identity_path);
+  if (!config.mix.roles.empty()) access.write.push_back(config.mix.keys_path);
   if (service::asks_tickets(config.htx)) access.write.push_back(parent_of(config.htx.tickets.key_path));
   if (config.htx.shape.find('/') != std::string::npos) add_with_folder(access.read, config.htx.shape);
   for (const auto& listen : config.htx.listen) {

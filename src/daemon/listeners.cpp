@@ -45,6 +45,8 @@ class Opener {
       const auto& inbound = config_.proxy.inbounds[i];
       add(ListenKind::proxy, i, fmt::format("proxy {}", inbound.name), inbound.listen, cores_);
     }
+    if (config_.mix.directory.listen && config_.mix.has(service::MixRole::authority) && fine())
+      add(ListenKind::mix_directory, 0, "mix directory", *config_.mix.directory.listen, 1);
     if (config_.control.listen && fine()) add(ListenKind::control, 0, "control", *config_.control.listen, 1);
     if (!config_.control.socket_path.empty() && fine()) add_unix(config_.control.socket_path);
     if (!fine()) outcome_.listeners.clear();
@@ -107,6 +109,8 @@ std::vector<ListenSlot> listen_slots(const control::Config& config) {
   for (const auto& inbound : config.proxy.inbounds) {
     slots.push_back({fmt::format("proxy-{}", inbound.name), inbound.name});
   }
+  if (config.mix.directory.listen && config.mix.has(service::MixRole::authority))
+    slots.push_back({"mix-directory", ""});
   if (config.control.listen) slots.push_back({"control", ""});
   return slots;
 }

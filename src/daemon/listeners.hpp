@@ -10,7 +10,7 @@
 
 namespace village::daemon {
 
-enum class ListenKind { htx, proxy, control };
+enum class ListenKind { htx, proxy, mix_directory, control };
 
 /// OpenListener is one bound address and whom it serves.
 struct OpenListener {

@@ -58,7 +58,54 @@ std::string Node::open(const std::vector<InheritedSocket>& inherited) {
     services_.push_back(std::make_unique<CoreServices>(runtime_.core(i), config_.net, tunnel, gateway, counts,
                                                        tickets_.desk()));
   }
-  return {};
+  return config_.mix.roles.empty() ? std::string{} : open_mix();
+}
+
+std::string Node::open_mix() {
+  service::MixNode::Setup setup;
+  for (auto& services : services_) setup.ends.push_back({&services->core(), &services->tunnel()});
+  setup.options = std::make_shared<const service::MixOptions>(config_.mix);
+  setup.peers = config_.htx.peers;
+  setup.software = "villaged " + std::string{control::version()};
+  setup.use_peers = [this](std::vector<service::TunnelPeer> peers) { use_mix_peers(std::move(peers)); };
+  for (const auto& entry : listeners_) {
+    if (entry.kind == ListenKind::mix_directory) setup.authority_listener = entry.listener;
+    const bool plain =
+        entry.kind == ListenKind::htx && config_.htx.listen[entry.index].outer == service::Outer::none;
+    if (!plain || setup.address.port != 0 || !entry.listener->local()) continue;
+    const auto bound = *entry.listener->local();
+    setup.address.port = bound.port;
+    if (const auto* v4 = std::get_if<Ipv4Address>(&bound.ip)) setup.address.host = *v4;
+    if (const auto* v6 = std::get_if<Ipv6Address>(&bound.ip)) setup.address.host = *v6;
+  }
+  if (config_.mix.address) setup.address = *config_.mix.address;
+  mix_tasks_ = std::make_unique<net::Nursery>(runtime_.core(0));
+  mix_ = std::make_unique<service::MixNode>(std::move(setup));
+  return mix_->open();
+}
+
+std::shared_ptr<const service::TunnelOptions> Node::tunnel_options() const {
+  auto options = std::make_shared<service::TunnelOptions>(config_.htx);
+  for (const auto& peer : mix_peers_) {
+    const auto same = std::find_if(options->peers.begin(), options->peers.end(),
+                                   [&](const auto& each) { return each.key == peer.key; });
+    if (same == options->peers.end()) {
+      options->peers.push_back(peer);
+    } else {
+      *same = peer;
+    }
+  }
+  return options;
+}
+
+void Node::use_mix_peers(std::vector<service::TunnelPeer> peers) {
+  mix_peers_ = std::move(peers);
+  mix_tasks_->spawn([this] { return apply_mix_peers(); });
+}
+
+asio::awaitable<void> Node::apply_mix_peers() {
+  const auto tunnel = tunnel_options();
+  for (auto& services : services_) co_await services->reload_tunnel(tunnel);
 }
 
 void Node::start() {
@@ -78,10 +125,13 @@ void Node::announce() {
 
 void Node::serve(std::size_t core) {
   auto& services = *services_[core];
+  if (core == 0 && mix_) mix_->start();
   if (core == 0)
     control_ = std::make_unique<control::ControlServer>(runtime_.core(0), config_.control, hooks());
   for (const auto& entry : listeners_) {
     switch (entry.kind) {
+      case ListenKind::mix_directory:
+        break;  // the mixnet's
       case ListenKind::htx:
         services.serve_peers(entry.listener, entry.index);
         break;
@@ -107,6 +157,18 @@ control::ControlHooks Node::hooks() {
   hooks.ready = [this] { return state_.load() == State::ready; };
   hooks.config_json = [this] { return control::masked_json(config_); };
   hooks.reload = [this] { return reload(); };
+  if (mix_ && config_.mix.has(service::MixRole::client)) hooks.mix = mix_hooks();
+  return hooks;
+}
+
+control::MixHooks Node::mix_hooks() {
+  control::MixHooks hooks;
+  hooks.send = [this](service::MixOutgoing out) { return service::mix_send(*mix_, std::move(out)); };
+  hooks.receive = [this](std::uint64_t after, Duration wait) {
+    return service::mix_receive(*mix_, after, wait);
+  };
+  hooks.fate = [this](const std::string& id) { return service::mix_fate(*mix_, id); };
+  hooks.ping = [this](Duration within) { return service::mix_ping(*mix_, within); };
   return hooks;
 }
 
@@ -123,6 +185,10 @@ net::Task<control::NodeStatus> Node::status() {
   status.sandbox = sandbox_.active();
   status.tickets = tickets_.status();
   status.last_errors = log_.last_errors();
+  if (mix_) {
+    auto mix = co_await mix_->status();
+    if (mix) status.mix = *std::move(mix);
+  }
   for (std::size_t i = 0; i < services_.size(); ++i) {
     auto part = co_await services_[i]->status();
     std::move(part.sessions.begin(), part.sessions.end(), std::back_inserter(status.sessions));
@@ -170,13 +236,19 @@ net::Task<std::vector<std::string>> Node::reload() {
 asio::awaitable<void> Node::apply() {
   log::set_level(config_.log.level);
   tickets_.reload(config_.htx);
-  const auto tunnel = std::make_shared<const service::TunnelOptions>(config_.htx);
+  if (mix_) mix_->reload(config_.htx.peers);
+  const auto tunnel = tunnel_options();
   const auto gateway = std::make_shared<const service::GatewayOptions>(config_.proxy);
   for (auto& services : services_) co_await services->reload(tunnel, gateway);
 }
 
 asio::awaitable<void> Node::drain(Instant deadline) {
   if (state_.exchange(State::draining) == State::ready) ready_gauge.sub();
+  if (mix_) {
+    co_await mix_->drain(deadline);
+    mix_tasks_->cancel();
+    co_await mix_tasks_->join();
+  }
   net::Nursery cores{runtime_.core(0)};
   for (auto& services : services_) {
     cores.spawn([&services, deadline]() -> asio::awaitable<void> { co_await services->drain(deadline); });

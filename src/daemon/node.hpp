@@ -18,7 +18,9 @@
 #include "daemon/ticket_keeper.hpp"
 #include "village/control/config.hpp"
 #include "village/control/server.hpp"
+#include "village/net/nursery.hpp"
 #include "village/net/runtime.hpp"
+#include "village/service/mix_node.hpp"
 
 namespace village::daemon {
 
@@ -63,6 +65,11 @@ class Node {
   void serve(std::size_t core);
   Result<control::Config> read_changed_config();
   asio::awaitable<void> apply();
+  std::string open_mix();
+  control::MixHooks mix_hooks();
+  std::shared_ptr<const service::TunnelOptions> tunnel_options() const;
+  void use_mix_peers(std::vector<service::TunnelPeer> peers);
+  asio::awaitable<void> apply_mix_peers();
 
   control::Config started_;  ///< what the process was started with: restart keys are told from it
   control::Config config_;   ///< what is in force
@@ -72,6 +79,9 @@ class Node {
   TicketKeeper tickets_;
   std::vector<OpenListener> listeners_;
   std::vector<std::unique_ptr<CoreServices>> services_;
+  std::unique_ptr<service::MixNode> mix_;       ///< null = no part in a mixnet
+  std::vector<service::TunnelPeer> mix_peers_;  ///< of its directory; core 0
+  std::unique_ptr<net::Nursery> mix_tasks_;
   std::unique_ptr<control::ControlServer> control_;
   std::atomic<State> state_{State::starting};
   std::atomic<bool> failed_{false};

@@ -46,6 +46,7 @@ Client::Client(const crypto::Ed25519KeyPair& node, const ClientOptions& options,
       seen_{random},
       stream_{options.stream_mean.value_or(Duration{0}), random, now},
       loops_{options.loops},
+      health_{random},
       now_{now},
       housekeeping_at_{now + housekeeping_time} {
   VG_CHECK(fragment_data_bytes(capacity()) >= sealed_head_bytes);
@@ -64,6 +65,7 @@ MessageId Client::random_id() {
 
 void Client::set_view(std::shared_ptr<const MixView> view, Instant now) {
   VG_CHECK(view != nullptr);
+  health_.clear();
   std::erase_if(views_, [&](const auto& known) { return known->epoch() == view->epoch(); });
   if (views_.size() >= 2) {
     views_.erase(std::min_element(views_.begin(), views_.end(),
@@ -120,7 +122,7 @@ void Client::take_outbox_events() {
 void Client::on_deadline(Instant now, WallTime wall) {
   now_ = now;
   outbox_.on_deadline(now);
-  loops_.on_deadline(now);
+  judge_paths(now);
   const auto expired = reassembly_.expired();
   release(reassembly_.expire(now));
   if (reassembly_.expired() != expired) {
@@ -133,6 +135,21 @@ void Client::on_deadline(Instant now, WallTime wall) {
   std::erase_if(repliable_, [&](const auto& entry) {
     if (wall < entry.second.until) return false;
     repliable_blocks_ -= entry.second.blocks.size();
+    return true;
+  });
+}
+
+/// judge_paths tells the health of paths what was not answered: fragments sent again, and loops.
+void Client::judge_paths(Instant now) {
+  for (const auto& identifier : outbox_.take_unanswered()) {
+    if (const auto* kept = blocks_.find(identifier)) health_.unanswered(kept->purpose.path, now);
+  }
+  const auto missing = loops_.missing_total();
+  loops_.on_deadline(now);
+  if (loops_.missing_total() == missing) return;
+  std::erase_if(loop_paths_, [&](const auto& entry) {
+    if (entry.second.late > now) return false;
+    health_.unanswered(entry.second.path, now);
     return true;
   });
 }

@@ -31,7 +31,12 @@ void Client::on_payload(std::uint64_t receipt, ByteView payload, Instant now, Wa
   const auto parsed = parse_plain_payload(*plain, capacity());
   if (!parsed) return refuse(receipt, counters_.refused_format);
   if (parsed->type == PayloadType::data) return on_fragment(receipt, *parsed, std::nullopt, now, wall);
-  if (parsed->type == PayloadType::loop && loops_.returned(parsed->message_id, now)) return release(receipt);
+  if (parsed->type == PayloadType::loop && loops_.returned(parsed->message_id, now)) {
+    if (const auto path = loop_paths_.extract(parsed->message_id); !path.empty()) {
+      health_.answered(path.mapped().path);
+    }
+    return release(receipt);
+  }
   // Acknowledgements and replies come by our reply blocks, or anyone could make them.
   refuse(receipt, counters_.refused_format);
 }
@@ -43,6 +48,7 @@ void Client::on_reply(std::uint64_t receipt, const sphinx::Identifier& identifie
   if (!plain) return refuse(receipt, counters_.refused_payload);
   const auto parsed = parse_plain_payload(*plain, capacity());
   const auto purpose = kept.purpose;
+  health_.answered(purpose.path);
   blocks_.forget(identifier);  // used: nothing comes by it again
   if (!parsed || parsed->type != purpose.type) return refuse(receipt, counters_.refused_format);
   if (purpose.type == PayloadType::reply) return on_fragment(receipt, *parsed, purpose.answers, now, wall);

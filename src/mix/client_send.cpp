@@ -12,6 +12,7 @@ namespace village::mix {
 namespace {
 
 constexpr Duration retry_time = std::chrono::seconds{2};
+constexpr int draws_max = 32;                  // of a path without suspected mixes
 constexpr int picks_max = 8;                   // messages without a way that one slot looks at
 constexpr unsigned acknowledgement_turns = 4;  // of so many slots one is for data, when both wait
 
@@ -26,9 +27,22 @@ double loop_share(const Parameters& parameters) {
 
 }  // namespace
 
-Result<Client::NewBlock> Client::make_block(const MixView& view, ReplyPurpose purpose) {
+Result<Way> Client::draw_good_way(const MixView& view, const wire::NodeId& recipient, PathMarks& marks,
+                                  Instant now) {
+  for (int tries = 1;; ++tries) {
+    auto way = draw_way(view, recipient, options_.path, *random_);
+    if (!way) return way;
+    auto all = marks;
+    health_.add(all, way->hops);
+    if (tries < draws_max && !health_.good(all, now)) continue;
+    marks = all;
+    return way;
+  }
+}
+
+Result<Client::NewBlock> Client::make_block(const MixView& view, ReplyPurpose purpose, Instant now) {
   if (blocks_.full()) return fail(Errc::busy);
-  VG_TRY(way, draw_way(view, options_.gateway, options_.path, *random_));
+  VG_TRY(way, draw_good_way(view, options_.gateway, purpose.path, now));
   NewBlock block;
   random_->fill(block.identifier);
   VG_TRY(created, sphinx::create_reply_block(way.hops, destination_of(id_), block.identifier, *random_));
@@ -41,7 +55,7 @@ Result<Client::NewBlock> Client::make_block(const MixView& view, ReplyPurpose pu
 }
 
 Result<std::vector<OwnedEnvelope>> Client::make_reply_blocks(const Answers& answers, std::size_t count,
-                                                             WallTime wall) {
+                                                             Instant now, WallTime wall) {
   std::vector<OwnedEnvelope> envelopes;
   if (count == 0) return envelopes;
   if (count > limits::reply_blocks_max) return fail(Errc::limit_exceeded);
@@ -51,7 +65,7 @@ Result<std::vector<OwnedEnvelope>> Client::make_reply_blocks(const Answers& answ
     ReplyPurpose purpose;
     purpose.type = PayloadType::reply;
     purpose.answers = answers;
-    VG_TRY(block, make_block(*view, purpose));
+    VG_TRY(block, make_block(*view, purpose, now));
     envelopes.push_back(std::move(block.envelope));
   }
   return envelopes;
@@ -69,7 +83,7 @@ Result<MessageId> Client::send(const Recipient& recipient, ByteView message, con
   if (message.size() > limits::message_bytes_max) return fail(Errc::limit_exceeded);
   if (outbox_.messages() >= limits::outbox_messages_max) return fail(Errc::busy);
   const auto id = random_id();
-  VG_TRY(blocks, make_reply_blocks({id, recipient.key}, options.replies, wall));
+  VG_TRY(blocks, make_reply_blocks({id, recipient.key}, options.replies, now, wall));
   VG_TRY(sealed, seal_message(identity_, recipient.key, id, blocks, message, wall, *random_));
   VG_TRY_VOID(enqueue({id, PayloadType::data, std::move(sealed), now + options.time_max},
                       {wire::NodeId::of(recipient.key), recipient.gateway, recipient.key, std::nullopt},
@@ -162,13 +176,13 @@ Bytes Client::fragment_payload(const Outbox::Pick& pick, const OwnedEnvelope& ac
 
 Result<ClientPacket> Client::write_data(const MixView& view, const Outbox::Pick& pick, const Route& route,
                                         ByteSpan packet, Instant now) {
-  VG_TRY(way, draw_way(view, route.gateway, options_.path, *random_));
   ReplyPurpose purpose;
+  VG_TRY(way, draw_good_way(view, route.gateway, purpose.path, now));
   purpose.answers = {pick.id, route.key};
   purpose.index = pick.index;
   purpose.sent = now;
   purpose.held = way.held;
-  VG_TRY(block, make_block(view, purpose));
+  VG_TRY(block, make_block(view, purpose, now));
   const auto plain = fragment_payload(pick, block.envelope);
   sphinx::Identifier unused;
   random_->fill(unused);
@@ -192,7 +206,7 @@ Result<ClientPacket> Client::write_reply(const MixView& view, const Outbox::Pick
   const auto& parameters = view.parameters();
   purpose.held =
       parameters.delay_mean * static_cast<Duration::rep>(std::max<std::size_t>(parameters.hops, 1) - 1);
-  VG_TRY(acknowledgement, make_block(view, purpose));
+  VG_TRY(acknowledgement, make_block(view, purpose, now));
   const auto plain = fragment_payload(pick, acknowledgement.envelope);
   while (const auto block = take_block(*route.reply_to, wall)) {
     const auto written = write_block_packet(*block, plain, packet);
@@ -242,7 +256,8 @@ std::optional<ClientPacket> Client::write_cover(const MixView& view, ByteSpan pa
   const bool loop = random_->unit() < loop_share(view.parameters());
   if (!loop && view.gateways().empty()) return std::nullopt;
   const auto to = loop ? options_.gateway : view.draw(0, *random_).id;
-  const auto way = draw_way(view, to, options_.path, *random_);
+  PathMarks path;
+  const auto way = draw_good_way(view, to, path, now);
   if (!way) return std::nullopt;
   PlainPayload payload;
   payload.type = loop ? PayloadType::loop : PayloadType::drop;
@@ -254,7 +269,9 @@ std::optional<ClientPacket> Client::write_cover(const MixView& view, ByteSpan pa
   const auto destination = loop ? destination_of(id_) : sphinx::Destination{};
   if (!sphinx::create_packet(way->hops, destination, unused, plain, packet, *random_)) return std::nullopt;
   if (loop) {
-    loops_.sent(payload.message_id, now + (way->held + outbox_.surplus().expected()) * 3 / 2 + 1500ms);
+    const auto late = now + (way->held + outbox_.surplus().expected()) * 3 / 2 + 1500ms;
+    loops_.sent(payload.message_id, late);
+    if (loop_paths_.size() < limits::loops_max) loop_paths_[payload.message_id] = {late, path};
     ++counters_.loops_sent;
   } else {
     ++counters_.drops_sent;

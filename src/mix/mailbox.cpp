@@ -2,8 +2,17 @@
 
 #include <algorithm>
 
+#include "village/base/limits.hpp"
+
 namespace village::mix {
 namespace {
+
+constexpr village::limits::Row rows[] = {
+    {"mix", "mailbox_messages_max", limits::mailbox_messages_max, 1'780, "kept for one client"},
+    {"mix", "mailbox_clients_max", limits::mailbox_clients_max, 200, "clients of a gateway"},
+    {"mix", "mailbox_bytes_max", limits::mailbox_bytes_max, 1, "kept for all clients of a gateway"},
+};
+const bool declared [[maybe_unused]] = village::limits::declare(rows);
 
 /// behind finds the first entry with a sequence above `sequence`.
 template <class Entries>

@@ -179,6 +179,10 @@ void Outbox::time_out(Entries::iterator at, std::uint16_t index) {
     finish(at, SendFailure::unacknowledged);
     return;
   }
+  // The last one of several may just be waiting for the others.
+  if (index == 0 || index + 1U < entry.fragments.size()) {
+    unanswered_.push_back(fragment.identifiers[fragment.transmissions - 1U]);
+  }
   fragment.state = Fragment::State::again;
   entry.again.push_back(index);
   entry.window = std::max(limits::window_start, entry.window - entry.window / 8);
@@ -212,7 +216,7 @@ void Outbox::finish(Entries::iterator at, std::optional<SendFailure> failure) {
     if (fragment.state != Fragment::State::acknowledged) forget_blocks(fragment);
   }
   timers_.erase({entry.message.expires, id, expiry_timer});
-  std::erase_if(timers_, [&](const Timer& timer) { return entry.postponed && timer.id == id; });
+  if (entry.postponed) std::erase_if(timers_, [&](const Timer& timer) { return timer.id == id; });
   std::erase(turns_, id);
   events_.push_back({id, failure});
   bytes_ -= entry.message.sealed.size() + entry.fragments.size() * sizeof(Fragment);

@@ -30,9 +30,9 @@ Fingerprint fingerprint(const sphinx::ReplayTag& tag) {
 
 ReplaySizing replay_sizing(std::uint64_t packets) {
   const auto blocks = std::max<std::uint64_t>((packets + tags_per_block - 1) / tags_per_block, 64);
-  if (blocks * tags_per_block <= limits::replay_segment_tags) return {1, blocks * tags_per_block};
+  if (blocks * tags_per_block <= limits::replay_segment_tags) return {2, blocks * tags_per_block};
   const auto segments = (packets + limits::replay_segment_tags - 1) / limits::replay_segment_tags;
-  return {std::min<std::uint64_t>(segments, limits::replay_segments_max), limits::replay_segment_tags};
+  return {std::min<std::uint64_t>(segments + 1, limits::replay_segments_max), limits::replay_segment_tags};
 }
 
 struct ReplayFilter::Segment {

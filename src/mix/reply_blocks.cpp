@@ -32,6 +32,11 @@ const ReplyBlocks::Kept* ReplyBlocks::find(const sphinx::Identifier& identifier,
   return &found->second.kept;
 }
 
+const ReplyBlocks::Kept* ReplyBlocks::find(const sphinx::Identifier& identifier) const {
+  const auto found = blocks_.find(identifier);
+  return found == blocks_.end() ? nullptr : &found->second.kept;
+}
+
 void ReplyBlocks::forget(const sphinx::Identifier& identifier) {
   const auto found = blocks_.find(identifier);
   if (found == blocks_.end()) return;

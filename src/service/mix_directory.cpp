@@ -184,8 +184,9 @@ void MixDirectory::State::enter(mix::Epoch now_epoch) {
   const auto since = wall() - settings.epochs.start(now_epoch);
   const auto until = [&](Duration into) { return now + std::max(into - since, Duration{0}); };
   fetch_current_at = now;
-  const auto fetch_from = until(length() * 4 / 5);
-  fetch_next_at = within(fetch_from, until(length() * 24 / 25) - fetch_from);
+  // Of the last fifth the part in which authorities have published.
+  const auto fetch_from = until(length() * 9 / 10);
+  fetch_next_at = within(fetch_from, until(length() * 39 / 40) - fetch_from);
   if (describe) {
     const auto overlap = std::clamp<Duration>(settings.epochs.overlap, length() / 10, length() * 2 / 5);
     const auto from = until(overlap);

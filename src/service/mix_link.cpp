@@ -25,72 +25,89 @@ MixLink::MixLink(net::Core& core, Tunnel& tunnel, FrameOwner& owner, std::string
 
 MixLink::~MixLink() { VG_CHECK(tasks_.live() == 0); }
 
-bool MixLink::send(std::byte* frame) {
-  if (stopping_) return false;
+void MixLink::send(const mix::Released& packet) {
   last_used_ = now();
-  if (stream_ != nullptr && count_ == 0 && offer(frame) != Taken::none) return true;
-  if (count_ == ring_.size()) {
-    drop_late();
-    if (count_ == ring_.size()) {
-      ++counts_.refused;
-      return false;
-    }
+  const auto taken = offer_at_once(packet.frame);
+  if (taken == packet.frame.size()) {
+    ++counts_.sent;
+    owner_.sent(packet.held);
+    return;
   }
-  push(frame);
-  if (!std::exchange(running_, true) && !tasks_.spawn([this] { return run(); })) running_ = false;
+  if (!has_room()) {
+    owner_.dropped(packet.held, mix::Drop::ring);
+    return;
+  }
+  push({packet.frame, packet.held, {}, last_used_});
+  offered_ = count_ == 1 ? taken : offered_;
+  wake();
+}
+
+bool MixLink::send_copy(ByteView frame) {
+  last_used_ = now();
+  const auto taken = offer_at_once(frame);
+  if (taken == frame.size()) {
+    ++counts_.sent;
+    return true;
+  }
+  if (!has_room()) return false;
+  auto copy = Buffer::lease(frame.size());
+  std::copy(frame.begin(), frame.end(), copy.data());
+  const ByteView view{copy.data(), frame.size()};
+  push({view, std::nullopt, std::move(copy), last_used_});
+  offered_ = count_ == 1 ? taken : offered_;
+  wake();
   return true;
 }
 
-// What the stream took only in part becomes the first entry of the queue.
-MixLink::Taken MixLink::offer(std::byte* frame) {
-  const auto taken = stream_->offer({frame, options_.frame_bytes});
-  if (taken == options_.frame_bytes) {
-    ++counts_.sent;
-    owner_.release(frame);
-    return Taken::all;
-  }
-  if (taken == 0) return Taken::none;
-  push(frame);
-  offered_ = taken;
-  return Taken::part;
+// A frame that the stream took in part must be queued: has_room() is then true, as the queue is empty.
+std::size_t MixLink::offer_at_once(ByteView frame) {
+  return stream_ != nullptr && count_ == 0 && !stopping_ ? stream_->offer(frame) : 0;
 }
 
-void MixLink::push(std::byte* frame) {
-  ring_[(first_ + count_) % ring_.size()] = {frame, now()};
+bool MixLink::has_room() {
+  if (count_ == ring_.size()) drop_late();
+  if (count_ < ring_.size() && !stopping_) return true;
+  ++counts_.refused;
+  return false;
+}
+
+void MixLink::wake() {
+  if (!std::exchange(running_, true) && !tasks_.spawn([this] { return run(); })) running_ = false;
+}
+
+void MixLink::push(Entry entry) {
+  ring_[(first_ + count_) % ring_.size()] = std::move(entry);
   ++count_;
 }
 
 void MixLink::pop() {
-  owner_.release(ring_[first_].frame);
+  ring_[first_] = {};
   first_ = (first_ + 1) % ring_.size();
   --count_;
   offered_ = 0;
 }
 
+void MixLink::drop_first(mix::Drop reason) {
+  if (ring_[first_].held) owner_.dropped(*ring_[first_].held, reason);
+  pop();
+}
+
 void MixLink::pump() {
   while (count_ != 0) {
-    const ByteView rest{ring_[first_].frame + offered_, options_.frame_bytes - offered_};
-    offered_ += stream_->offer(rest);
-    if (offered_ != options_.frame_bytes) return;
+    const auto& entry = ring_[first_];
+    offered_ += stream_->offer(entry.frame.subspan(offered_));
+    if (offered_ != entry.frame.size()) return;
     ++counts_.sent;
+    if (entry.held) owner_.sent(*entry.held);
     pop();
   }
 }
 
-// Without a stream a frame may not wait longer than its packet makes sense; a stuck stream's frames neither,
-// but for one that has left in part.
+// What waited so long makes no sense any more; a frame of which a part has left must follow, though.
 void MixLink::drop_late() {
-  if (offered_ != 0) return;
-  while (count_ != 0 && now() - ring_[first_].since > options_.frame_age_max) {
+  while (count_ != 0 && offered_ == 0 && now() - ring_[first_].since > options_.frame_age_max) {
     ++counts_.late;
-    pop();
-  }
-}
-
-void MixLink::drop_all(std::uint64_t& counter) {
-  while (count_ != 0) {
-    ++counter;
-    pop();
+    drop_first(mix::Drop::late);
   }
 }
 
@@ -128,7 +145,7 @@ boost::asio::awaitable<void> MixLink::serve(std::shared_ptr<TunnelStream> stream
   stream_.reset();
   if (offered_ != 0) {  // its first part is gone with the stream
     ++counts_.lost;
-    pop();
+    drop_first(mix::Drop::route);
   }
   (void)co_await stream->shutdown_write();  // what it took still leaves
   stream->close();
@@ -139,7 +156,7 @@ boost::asio::awaitable<void> MixLink::stop() {
   tasks_.cancel();
   changed_.notify();
   co_await tasks_.join();
-  drop_all(counts_.lost);
+  for (; count_ != 0; ++counts_.lost) drop_first(mix::Drop::route);
 }
 
 }  // namespace village::service

@@ -9,10 +9,13 @@
 // so that a next hop that is stuck costs its own frames and nothing else.
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "service/buffer_pool.hpp"
 #include "village/base/bytes.hpp"
+#include "village/mix/worker.hpp"
 #include "village/net/core.hpp"
 #include "village/net/event.hpp"
 #include "village/net/nursery.hpp"
@@ -20,10 +23,11 @@
 
 namespace village::service {
 
-/// FrameOwner gets the memory of a frame back.
+/// FrameOwner gets a worker's packets back.
 class FrameOwner {
  public:
-  virtual void release(std::byte* frame) = 0;
+  virtual void sent(mix::HeldPacket packet) = 0;
+  virtual void dropped(mix::HeldPacket packet, mix::Drop reason) = 0;
 
  protected:
   ~FrameOwner() = default;
@@ -41,7 +45,7 @@ struct MixLinkOptions {
 struct MixLinkCounts {
   std::uint64_t sent = 0;
   std::uint64_t refused = 0;  ///< queue full
-  std::uint64_t late = 0;     ///< waited too long for a stream
+  std::uint64_t late = 0;     ///< waited too long
   std::uint64_t lost = 0;     ///< queued when a stream died, and cut in the middle
 };
 
@@ -55,9 +59,10 @@ class MixLink {
   MixLink(const MixLink&) = delete;
   MixLink& operator=(const MixLink&) = delete;
 
-  /// send takes the frame, which goes to the owner when it was copied to the stream (perhaps at once). false:
-  /// refused, the frame stays the caller's.
-  bool send(std::byte* frame);
+  /// send takes a worker's packet; the owner hears what became of it, perhaps before the call returns.
+  void send(const mix::Released& packet);
+  /// send_copy takes a frame of anybody's. false: refused, the queue is full.
+  bool send_copy(ByteView frame);
   /// stop drops what waits and ends.
   boost::asio::awaitable<void> stop();
 
@@ -68,19 +73,23 @@ class MixLink {
   Instant last_used() const { return last_used_; }
 
  private:
+  /// Entry is a frame that waits: a worker's, or a copy.
   struct Entry {
-    std::byte* frame = nullptr;
+    ByteView frame;
+    std::optional<mix::HeldPacket> held;
+    Buffer copy;
     Instant since{};
   };
   boost::asio::awaitable<void> run();
   boost::asio::awaitable<void> serve(std::shared_ptr<TunnelStream> stream);
   void pump();
-  enum class Taken : std::uint8_t { none, part, all };
-  Taken offer(std::byte* frame);
-  void push(std::byte* frame);
+  std::size_t offer_at_once(ByteView frame);
+  bool has_room();
+  void push(Entry entry);
   void pop();
+  void drop_first(mix::Drop reason);
   void drop_late();
-  void drop_all(std::uint64_t& counter);
+  void wake();
   Instant now() const { return core_.clock().now(); }
 
   net::Core& core_;

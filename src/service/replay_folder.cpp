@@ -107,7 +107,8 @@ Result<std::vector<std::unique_ptr<mix::ReplayShard>>> ReplayFolder::open(mix::E
         moved_all &= filters[owner].restore(tag) && logs[owner]->append({&tag, 1});
       }
     };
-    VG_TRY(log, ReplayLogFile::open(old.path, old.name, boot_, move));
+    const auto log = ReplayLogFile::open(old.path, old.name, boot_, move);
+    if (!log) return log.error();
   }
   if (!moved_all) return Error{Errc::limit_exceeded};
   for (auto& log : logs) VG_TRY_VOID(log->maintain());

@@ -7,7 +7,6 @@
 #include "village/base/check.hpp"
 #include "village/crypto/key_stream.hpp"
 #include "village/crypto/lioness.hpp"
-#include "village/crypto/x25519_batch.hpp"
 #include "village/sphinx/payload.hpp"
 
 namespace village::sphinx {
@@ -129,7 +128,7 @@ class HeaderMaker {
   /// multiply: true if a product is zero.
   static bool multiply(const Secret<32>& scalar, std::span<ByteArray<32>> points) {
     const auto scalars = ConstRows::repeated(scalar.view(), points.size());
-    return crypto::x25519_batch(scalars, Rows{points}, Rows{points}) != 0;
+    return exchange_batch(scalars, Rows{points}, Rows{points}) != 0;
   }
 
   void make_stream(std::size_t hop) {

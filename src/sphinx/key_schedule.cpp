@@ -1,6 +1,7 @@
 #include "sphinx/key_schedule.hpp"
 
 #include "village/crypto/sha256_batch.hpp"
+#include "village/crypto/x25519_batch.hpp"
 
 namespace village::sphinx {
 namespace {
@@ -20,6 +21,13 @@ crypto::Sha256Form form_of(std::size_t rows) {
 }
 
 }  // namespace
+
+std::uint64_t exchange_batch(const crypto::ConstRows& scalars, const crypto::ConstRows& points,
+                             const crypto::Rows& results) {
+  const auto level = crypto::cpu_level();
+  const bool alone = level == crypto::CpuLevel::avx2 && points.size() == 1;
+  return crypto::x25519_batch(alone ? crypto::CpuLevel::portable : level, scalars, points, results);
+}
 
 void expand_secrets(const crypto::ConstRows& secrets, const crypto::Rows& expansions) {
   static const crypto::HmacSha256Key salt{{}};

@@ -14,6 +14,10 @@ inline constexpr std::size_t blinding_at = 224;    // scalar
 inline constexpr std::size_t tag_at = 256;         // replay tag
 inline constexpr std::size_t stream_key_bytes = 16, mac_key_bytes = 16;
 
+/// exchange_batch is crypto::x25519_batch; a single row of AVX2 would cost two of the portable kernel.
+std::uint64_t exchange_batch(const crypto::ConstRows& scalars, const crypto::ConstRows& points,
+                             const crypto::Rows& results);
+
 /// expand_secrets derives each row of 288 bytes from a shared secret of 32.
 void expand_secrets(const crypto::ConstRows& secrets, const crypto::Rows& expansions);
 

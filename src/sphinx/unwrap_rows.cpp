@@ -1,7 +1,6 @@
 #include "sphinx/unwrap_rows.hpp"
 
 #include "village/crypto/key_stream.hpp"
-#include "village/crypto/x25519_batch.hpp"
 
 namespace village::sphinx {
 namespace {
@@ -22,10 +21,11 @@ void load(OpenRow& row, const crypto::X25519Private& key, ByteView packet) {
 }
 
 void exchange(std::span<OpenRow> rows) {
-  const auto zero = crypto::x25519_batch(column(rows, &OpenRow::private_key), column(rows, &OpenRow::alpha),
-                                         column(rows, &OpenRow::secret));
+  const auto zero = exchange_batch(column(rows, &OpenRow::private_key), column(rows, &OpenRow::alpha),
+                                   column(rows, &OpenRow::secret));
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if ((zero >> i & 1) != 0) rows[i].reject = Reject::low_order;
+    rows[i].reject = static_cast<Reject>((zero >> i & 1) * static_cast<std::uint64_t>(Reject::low_order));
+    crypto::wipe(rows[i].private_key);
   }
 }
 
@@ -57,7 +57,7 @@ void make_payload_keys(std::span<FinishRow> rows) {
 
 void blind(std::span<FinishRow> rows) {
   const auto alphas = column(rows, &FinishRow::alpha);
-  crypto::x25519_batch(column(rows, &FinishRow::blinding), alphas, alphas);
+  exchange_batch(column(rows, &FinishRow::blinding), alphas, alphas);
 }
 
 void take_full_key(FinishRow& row, const OpenRow& open) {

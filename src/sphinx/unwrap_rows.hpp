@@ -27,7 +27,8 @@ struct FinishRow {
 /// load copies key and header.
 void load(OpenRow& row, const crypto::X25519Private& key, ByteView packet);
 
-/// The steps of open, over at least one row. check_macs sets reject, decrypt_slot turns `routing` plain.
+/// The steps of open, over at least one row. exchange forgets the private keys; it and check_macs set reject,
+/// decrypt_slot turns `routing` plain.
 void exchange(std::span<OpenRow> rows);
 void check_macs(std::span<OpenRow> rows);
 void decrypt_slot(OpenRow& row);

@@ -26,6 +26,7 @@ struct NetworkOptions {
   Parameters parameters{};
   std::size_t payload_bytes = 1'700;
   bool confirm = false;
+  double down_share = 1;  ///< mean between deliveries, as a part of client_mean; 0 = at once
 };
 
 /// Received is what a client's user got.
@@ -49,6 +50,8 @@ class ClientNetwork {
   std::size_t add_client(std::size_t gateway) {
     User user{crypto::Ed25519KeyPair::generate(random_), gateway};
     EXPECT_TRUE(mailboxes_[gateway].add_client(wire::NodeId::of(user.key.public_key)));
+    const auto mean = static_cast<double>(options_.parameters.client_mean.count()) * options_.down_share;
+    user.down = std::make_unique<CoverStream>(Duration{static_cast<Duration::rep>(mean)}, random_, now_);
     users_.push_back(std::move(user));
     start(users_.size() - 1);
     return users_.size() - 1;
@@ -65,6 +68,8 @@ class ClientNetwork {
     ASSERT_TRUE(mailboxes_[user.gateway].add_client(user.client->id()));
     restart(number);
   }
+  /// kill makes a mix swallow everything.
+  void kill(std::size_t mix) { nodes_[mix].dead = true; }
   void set_online(std::size_t number, bool online) {
     users_[number].online = online;
     if (online) open_session(number);
@@ -146,6 +151,7 @@ class ClientNetwork {
     sphinx::NodeAddress address;
     std::map<Epoch, crypto::X25519KeyPair> keys;
     std::set<sphinx::ReplayTag> seen;
+    bool dead = false;
   };
   struct User {
     crypto::Ed25519KeyPair key;
@@ -154,6 +160,7 @@ class ClientNetwork {
     std::uint64_t handed = 0;
     bool online = true;
     std::vector<SeenMessage> seen_file{};
+    std::unique_ptr<CoverStream> down{};
   };
   struct Flight {
     Instant at;
@@ -222,6 +229,8 @@ class ClientNetwork {
     auto next = end;
     if (!flights_.empty()) next = std::min(next, flights_.top().at);
     for (const auto& user : users_) {
+      if (user.online && user.down->enabled())
+        next = std::min(next, std::max(*user.down->next_deadline(), now_));
       if (const auto deadline = user.client->next_deadline())
         next = std::min(next, std::max(*deadline, now_));
     }
@@ -273,7 +282,12 @@ class ClientNetwork {
   void hand_over(User& user) {
     Bytes record(records_.record_bytes());
     const auto& box = mailboxes_[user.gateway];
-    while (const auto message = box.next(user.client->id(), user.handed)) {
+    while (!user.down->enabled() || user.down->take(now_)) {
+      const auto message = box.next(user.client->id(), user.handed);
+      if (!message) {
+        if (user.down->enabled()) continue;  // an empty record
+        break;
+      }
       user.handed = message->sequence;
       DownRecord down;
       down.kind = DownRecord::Kind::delivery;
@@ -314,6 +328,7 @@ class ClientNetwork {
     const auto node =
         std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& n) { return n.address == flight.to; });
     ASSERT_NE(node, nodes_.end());
+    if (node->dead) return;
     const auto epoch = options_.epochs.epoch_of(flight.rotation, wall_);
     if (!epoch) {
       ++late_;

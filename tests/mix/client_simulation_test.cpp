@@ -33,7 +33,7 @@ std::size_t draw_size(SeededRandom& random, std::size_t largest) {
 }
 
 struct Plan {
-  std::size_t messages = 12;
+  std::size_t messages = 8;
   std::size_t largest = 10'000;
   bool crashes = false;
   Duration quiet = 5s;  ///< at the end
@@ -115,13 +115,12 @@ TEST(ClientSimulation, LosesNothingWhenTheRecipientCrashes) {
   NetworkOptions options;
   options.seed = seed;
   options.confirm = true;
-  options.parameters.client_mean = 5ms;
+  options.parameters.client_mean = 15ms;
   ClientNetwork network{options};
   const auto alice = network.add_client(0), bob = network.add_client(1);
-  for (int i = 0; i < 12; ++i)
-    network.send(alice, bob, network.some(20'000 + network.random().below(60'000)));
-  for (int i = 0; i < 8; ++i) {
-    network.run_for(300ms);
+  for (int i = 0; i < 4; ++i) network.send(alice, bob, network.some(10'000 + network.random().below(20'000)));
+  for (int i = 0; i < 5; ++i) {
+    network.run_for(400ms);
     network.restart(bob);  // with half of the messages there
   }
   ASSERT_TRUE(network.run_until_reported(5min));
@@ -130,6 +129,24 @@ TEST(ClientSimulation, LosesNothingWhenTheRecipientCrashes) {
   EXPECT_EQ(network.failed().size(), 0U);
   EXPECT_LT(network.mailbox(1).waiting(network.client(bob).id()), 10U)
       << "all but the latest loops is fetched";
+}
+
+TEST(ClientSimulation, GoesRoundAMixThatDied) {
+  const std::uint64_t seed = 41;
+  SCOPED_TRACE(seed);
+  NetworkOptions options;
+  options.seed = seed;
+  options.parameters.client_mean = 10ms;
+  ClientNetwork network{options};  // two mixes in each layer
+  const auto alice = network.add_client(0), bob = network.add_client(1);
+  for (int i = 0; i < 4; ++i) network.send(alice, bob, network.some(30'000));
+  network.run_for(300ms);
+  network.kill(2);
+  for (int i = 0; i < 30; ++i) network.send(alice, bob, network.some(1 + network.random().below(5'000)));
+  ASSERT_TRUE(network.run_until_reported(3min));
+  network.check();
+  EXPECT_EQ(network.failed().size(), 0U);
+  EXPECT_EQ(network.client(alice).path_health().suspects(network.now()), 1U);
 }
 
 TEST(ClientSimulation, WaitsInTheMailboxOfWhoIsAway) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "mix/directory_world.hpp"
+#include "village/wire/base64.hpp"
 
 namespace village::mix {
 namespace {
@@ -28,6 +29,14 @@ TEST(Document, SurvivesTheWayThroughText) {
   EXPECT_EQ(*read, made);
   EXPECT_EQ(to_json(*read), text);
   EXPECT_EQ(digest(read->document), digest(made.document));
+}
+
+TEST(Document, HasTheBytesThatAreDocumented) {
+  // docs/protocols/mix.md 3.3; checked against Python's json, hashlib and cryptography.
+  const auto document = document_of(7, 1, 0);
+  EXPECT_EQ(to_hex(digest(document)), "be3d1677557eebe7120194a07f828731f3c9b6af2f1f1f48397215625f949fd8");
+  EXPECT_EQ(wire::base64url(signed_by(document, 1).signatures[0].signature),
+            "pIEwReMlwp7ddPdbwCPamIGwKzmhopoQ7cUmw4GHHYs4BvFxAsFbfjI20bFk0T11wbcN0Y9QUUdMiJ29lSvoDg");
 }
 
 TEST(Document, NeedsTheThresholdOfItsAuthorities) {

@@ -102,7 +102,7 @@ TEST(ReplayFilter, TakesFourBytesATagAndAllocatesOnlySegments) {
 
 TEST(ReplayFilter, IsSizedForWhatAKeyShallTake) {
   EXPECT_EQ(ReplayFilter{replay_sizing(10'000)}.bytes(), 40'000U);
-  EXPECT_EQ(ReplayFilter{replay_sizing(0)}.capacity(), 1'024U);
+  EXPECT_EQ(ReplayFilter{replay_sizing(0)}.capacity(), 2'048U);
   for (const std::uint64_t packets : {1'000ULL, 1'000'000ULL, 60'000'000ULL}) {
     EXPECT_GE(ReplayFilter{replay_sizing(packets)}.capacity(), packets);
   }

@@ -309,7 +309,7 @@ TEST_F(ReplayFolderTest, RefusesAKeyOneOfWhoseShardsIsLost) {
 
 TEST_F(ReplayFolderTest, DoesAwayWithOldEpochs) {
   ReplayFolder logs{folder, "boot 1", nullptr};
-  for (const mix::Epoch epoch : {75, 76, 77}) ASSERT_TRUE(logs.open(epoch, name.key, 2, {1, 100}));
+  for (const mix::Epoch epoch : {75U, 76U, 77U}) ASSERT_TRUE(logs.open(epoch, name.key, 2, {1, 100}));
   std::ofstream{folder / "something else"};
   logs.remove_before(76);
   EXPECT_FALSE(fs::exists(folder / "replay-75-0of2.log"));

@@ -16,7 +16,6 @@ inline constexpr std::size_t http_header_bytes_max = 8 * 1024;
 inline constexpr std::size_t http_body_bytes_max = 64 * 1024;
 inline constexpr std::size_t http_message_bytes_max = 1 << 20;  ///< body of a message for the mixnet
 inline constexpr auto mix_wait_max = std::chrono::seconds{60};  ///< of a request for messages that come
-inline constexpr std::size_t mix_messages_max = 64;             ///< in one answer
 inline constexpr std::size_t http_target_bytes_max = 1'024;
 inline constexpr auto http_idle_max = std::chrono::seconds{10};  ///< for one request, and between two
 inline constexpr std::size_t http_reply_bytes_max = 16 << 20;    ///< what `status` takes from a daemon

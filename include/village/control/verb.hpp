@@ -20,8 +20,8 @@ struct Verb {
       options{};  ///< "--config FILE", "--json"; the word behind an option says what it takes
 };
 
-/// verbs lists those of this module: init, peer, check, status, keygen, limits, version, completion. `daemon`
-/// adds run and demo.
+/// verbs lists those of this module: init, peer, check, status, shape, mix, keygen, limits, version,
+/// completion. `daemon` adds run and demo.
 std::vector<Verb> verbs();
 
 /// dispatch runs argv against the table; prints help, "did you mean", and errors in one readable line.

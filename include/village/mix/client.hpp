@@ -42,6 +42,7 @@
 #include "village/mix/loop_monitor.hpp"
 #include "village/mix/message_seal.hpp"
 #include "village/mix/outbox.hpp"
+#include "village/mix/path_health.hpp"
 #include "village/mix/reassembly.hpp"
 #include "village/mix/reply_blocks.hpp"
 #include "village/mix/seen_messages.hpp"
@@ -170,6 +171,7 @@ class Client {
   const Outbox& outbox() const { return outbox_; }
   const Reassembly& reassembly() const { return reassembly_; }
   const SeenMessages& seen() const { return seen_; }
+  const PathHealth& path_health() const { return health_; }
   const ReplyBlocks& reply_blocks() const { return blocks_; }
   std::size_t acknowledgements_waiting() const { return owed_.size(); }
   const MessageIdentity& identity() const { return identity_; }
@@ -209,8 +211,11 @@ class Client {
     sphinx::Identifier identifier{};
     Duration held{};  ///< the purpose's and its own way's
   };
-  Result<NewBlock> make_block(const MixView& view, ReplyPurpose purpose);
-  Result<std::vector<OwnedEnvelope>> make_reply_blocks(const Answers& answers, std::size_t count,
+  Result<NewBlock> make_block(const MixView& view, ReplyPurpose purpose, Instant now);
+  /// draw_good_way goes round suspected mixes if it can.
+  Result<Way> draw_good_way(const MixView& view, const wire::NodeId& recipient, PathMarks& marks,
+                            Instant now);
+  Result<std::vector<OwnedEnvelope>> make_reply_blocks(const Answers& answers, std::size_t count, Instant now,
                                                        WallTime wall);
   Result<void> enqueue(Outbox::Message message, Route route, Instant now);
   std::optional<ClientPacket> write_real(const MixView& view, ByteSpan packet, Instant now, WallTime wall);
@@ -247,6 +252,7 @@ class Client {
   void release(std::uint64_t receipt);
   void release(const std::vector<std::uint64_t>& receipts);
   void take_outbox_events();
+  void judge_paths(Instant now);
 
   MessageIdentity identity_;
   wire::NodeId id_;
@@ -259,6 +265,12 @@ class Client {
   SeenMessages seen_;
   CoverStream stream_;
   LoopMonitor loops_;
+  PathHealth health_;
+  struct LoopPath {
+    Instant late{};
+    PathMarks path;
+  };
+  std::map<MessageId, LoopPath> loop_paths_;  ///< of loops under way
   std::map<MessageId, Route> routes_;
   std::map<MessageId, Repliable> repliable_;
   std::size_t repliable_blocks_ = 0;

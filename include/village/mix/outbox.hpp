@@ -14,6 +14,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "village/base/error.hpp"
@@ -88,6 +89,9 @@ class Outbox {
   void on_deadline(Instant now);
   std::optional<Instant> next_deadline() const;
   std::optional<Event> poll_event();
+  /// take_unanswered lists the acknowledgement blocks of what was not answered in time since the last call;
+  /// those of messages given up are not in it.
+  std::vector<sphinx::Identifier> take_unanswered() { return std::exchange(unanswered_, {}); }
 
   bool has(const MessageId& id) const { return entries_.contains(id); }
   std::size_t messages() const { return entries_.size(); }
@@ -136,6 +140,7 @@ class Outbox {
   std::deque<MessageId> turns_;
   std::set<Timer> timers_;
   std::deque<Event> events_;
+  std::vector<sphinx::Identifier> unanswered_;  ///< up to transmissions_max times what is under way
   std::size_t bytes_ = 0;
   std::uint64_t retransmissions_ = 0;
 };

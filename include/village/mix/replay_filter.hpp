@@ -32,7 +32,8 @@ struct ReplaySizing {
   std::size_t segment_tags = limits::replay_segment_tags;
 };
 /// replay_sizing is for a key that shall take `packets` in its life (of one worker): one segment of just that
-/// size, or as many full-size segments as it takes, up to the bound.
+/// size, or as many full-size segments as it takes, up to the bound; and room for one more, taken only when
+/// needed.
 ReplaySizing replay_sizing(std::uint64_t packets);
 
 /// ReplayFilter knows every tag that went in: no false negatives. One thread.

@@ -7,6 +7,7 @@
 #include "village/base/time.hpp"
 #include "village/mix/epoch.hpp"
 #include "village/mix/message_limits.hpp"
+#include "village/mix/path_health.hpp"
 #include "village/mix/plain_payload.hpp"
 #include "village/mix/reassembly.hpp"
 #include "village/sphinx/surb.hpp"
@@ -20,6 +21,7 @@ struct ReplyPurpose {
   std::uint16_t index = 0;                          ///< acknowledgement: of this fragment
   Instant sent{};                                   ///< acknowledgement: when the fragment left
   Duration held{};                                  ///< acknowledgement: what the nodes hold both packets for
+  PathMarks path;                                   ///< the mixes of its way, and of the fragment\'s
 };
 
 /// ReplyBlocks finds keys by identifier. A block is good for one reply that opens, and until the end of its
@@ -40,6 +42,8 @@ class ReplyBlocks {
                     WallTime expires);
   /// find looks one up; nullptr if it is unknown, used or expired. Valid until the next change.
   const Kept* find(const sphinx::Identifier& identifier, WallTime now) const;
+  /// find, expired or not.
+  const Kept* find(const sphinx::Identifier& identifier) const;
   /// forget drops one: it was used, or nobody waits for it any more.
   void forget(const sphinx::Identifier& identifier);
   /// expire drops the old ones; returns how many.

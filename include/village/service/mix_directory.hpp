@@ -49,7 +49,7 @@ struct MixDirectoryStatus {
 /// * publishes its own descriptor, at once after the start, then at a random moment between a tenth and half
 /// of
 ///   the epoch (not before the overlap is over, so that VRF proofs of e - 1 can go with it);
-/// * fetches the document of e + 1 at a random moment of the last fifth.
+/// * fetches the document of e + 1 at a random moment of the last tenth, when authorities have published it.
 /// What fails is tried again at another authority, after a random pause of L/80 to L/20. A document counts
 /// when t of n signed it, its dates fit, and it takes nothing back that was seen (mix::SeenDirectory).
 class MixDirectory {

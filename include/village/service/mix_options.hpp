@@ -67,8 +67,10 @@ struct MixAuthorityEntry {
 
 struct MixDirectoryOptions {
   std::vector<MixAuthorityEntry> authorities;
-  std::uint32_t threshold = 1;   ///< signatures that make a document valid
-  std::optional<Target> listen;  ///< role authority: literal address of its HTTP port
+  std::uint32_t threshold = 1;                  ///< signatures that make a document valid
+  std::optional<Target> listen;                 ///< role authority: literal address of its HTTP port
+  std::vector<crypto::Ed25519Public> admitted;  ///< role authority: nodes it lists; empty = all
+  bool distinct_networks = true;  ///< role authority: votes that no way has two hops in one network
 };
 
 /// MixClientEntry is one client that this gateway serves.
@@ -92,7 +94,6 @@ struct MixOptions {
   MixReplayOptions replay;
   MixRateOptions rate;
   std::uint32_t ring = 2'000;  ///< packets of one core that wait to be worked on
-  std::uint32_t workers = 0;   ///< cores that mix; 0 = all
   std::uint32_t batch = 64;
   Duration batch_wait = std::chrono::microseconds{500};
   std::uint32_t held_max = 16'384;   ///< packets that one core holds at once

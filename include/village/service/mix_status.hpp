@@ -41,6 +41,7 @@ struct MixIncoming {
   std::string reply_to;                       ///< hex id of our message that this answers, "" = none
   std::size_t reply_blocks = 0;
   Bytes message;
+  WallTime seen_until{};  ///< until when its id is remembered
 };
 
 /// MixFate is what became of a message sent.

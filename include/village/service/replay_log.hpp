@@ -114,6 +114,11 @@ class ReplayFolder {
   Result<std::vector<std::unique_ptr<mix::ReplayShard>>> open(mix::Epoch epoch, const ByteArray<32>& key,
                                                               std::uint32_t workers,
                                                               const mix::ReplaySizing& sizing);
+  Result<std::vector<std::unique_ptr<mix::ReplayShard>>> open(mix::Epoch epoch, const ByteArray<32>& key,
+                                                              std::uint32_t workers,
+                                                              std::size_t segments_max) {
+    return open(epoch, key, workers, mix::ReplaySizing{segments_max});
+  }
   /// remove deletes the logs of an epoch: its key is gone.
   void remove(mix::Epoch epoch);
   /// remove_before deletes those of all epochs before `epoch`.

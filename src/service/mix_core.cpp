@@ -1,0 +1,300 @@
+#include "service/mix_core.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "service/mix_metrics.hpp"
+#include "service/tunnel_stream.hpp"
+#include "village/base/check.hpp"
+#include "village/base/log.hpp"
+#include "village/mix/fast_random.hpp"
+#include "village/service/mix_limits.hpp"
+
+namespace village::service {
+
+namespace {
+
+constexpr std::byte frame_version{
+    8};  // the first byte of each frame; a client's first record begins otherwise
+
+}  // namespace
+
+mix::Profile profile_of(MixProfile profile) {
+  return profile == MixProfile::n2048 ? mix::Profile::n2048 : mix::Profile::nreg;
+}
+
+Result<mix::DelayRules> delay_rules(const MixDelayOptions& options, Duration mean) {
+  mix::DelayRules rules;
+  rules.policy = options.policy == MixDelayPolicy::header ? mix::DelayPolicy::header
+                 : options.policy == MixDelayPolicy::vrf  ? mix::DelayPolicy::vrf
+                                                          : mix::DelayPolicy::max;
+  rules.delay_max = std::min<Duration>(options.max, mix::limits::delay_max);
+  std::vector<mix::DelayBin> bins;
+  const auto ns = [](double ms) { return Duration{static_cast<Duration::rep>(ms * 1e6)}; };
+  for (const auto& bin : options.distribution)
+    bins.push_back({ns(bin.from_ms), ns(bin.to_ms), static_cast<std::uint32_t>(bin.weight * 1e6)});
+  auto made = bins.empty() ? mix::DelayDistribution::exponential(mean) : mix::DelayDistribution::bins(bins);
+  if (!made) return made.error();
+  rules.distribution = *std::move(made);
+  return rules;
+}
+
+mix::WorkerOptions worker_options(const MixOptions& options, std::size_t cores) {
+  mix::WorkerOptions out;
+  out.profile = profile_of(options.profile);
+  out.epochs = options.epochs;
+  if (auto rules = delay_rules(options.delay, options.delay.mean)) out.delays = *std::move(rules);
+  out.rates.neighbour_pps = options.rate.peer_pps;
+  out.rates.neighbour_burst = options.rate.burst;
+  out.rates.node_pps =
+      options.rate.node_pps == 0 ? 0 : std::max<std::uint64_t>(options.rate.node_pps / cores, 1);
+  out.batch_packets = options.batch;
+  out.batch_wait = options.batch_wait;
+  out.ingress_packets = options.ring;
+  out.held_packets = options.held_max;
+  return out;
+}
+
+/// FrameIntake cuts a neighbour's stream into frames. Whole ones go to the worker from where they lie.
+class MixCore::FrameIntake final : public StreamSink {
+ public:
+  FrameIntake(MixCore& core, mix::NeighbourIndex from)
+      : core_{core}, from_{from}, partial_(mix::frame_bytes(core.profile_)) {}
+
+  void take(ByteView bytes) override {
+    const auto now = core_.now();
+    const auto wall = core_.core_.clock().wall();
+    const auto size = partial_.size();
+    while (!bytes.empty()) {
+      if (have_ == 0 && bytes.size() >= size) {
+        submit(bytes.first(size), now, wall);
+        bytes = bytes.subspan(size);
+        continue;
+      }
+      const auto part = bytes.first(std::min(bytes.size(), size - have_));
+      std::copy(part.begin(), part.end(), partial_.begin() + static_cast<std::ptrdiff_t>(have_));
+      bytes = bytes.subspan(part.size());
+      have_ += part.size();
+      if (have_ < size) return;
+      have_ = 0;
+      submit(partial_, now, wall);
+    }
+  }
+  void flush() override { core_.work(); }
+
+ private:
+  void submit(ByteView frame, Instant now, WallTime wall) {
+    (void)core_.worker_.submit(from_, frame, now, wall);  // counted there
+    if (core_.worker_.batch_full()) core_.work();
+  }
+
+  MixCore& core_;
+  mix::NeighbourIndex from_;
+  Bytes partial_;
+  std::size_t have_ = 0;
+};
+
+MixCore::MixCore(net::Core& core, Tunnel& tunnel, const MixOptions& options, mix::WorkerMesh& mesh,
+                 std::uint32_t worker, Hooks hooks)
+    : core_{core},
+      tunnel_{tunnel},
+      options_{options},
+      profile_{profile_of(options.profile)},
+      hooks_{std::move(hooks)},
+      random_{std::make_unique<mix::FastRandom>(core.random())},
+      worker_{worker_options(options, mesh.workers()), mesh, worker, *random_, core.clock().now()},
+      neighbours_{std::make_shared<const MixNeighbours>()},
+      frame_(mix::frame_bytes(profile_)),
+      timer_changed_{core},
+      drained_{core},
+      tasks_{core} {}
+
+MixCore::~MixCore() = default;
+
+void MixCore::start() {
+  StreamService service;
+  service.admits = [this](const crypto::Ed25519Public& peer) {
+    const bool known = neighbours_->find(peer).has_value() || hooks_.is_client(peer);
+    if (!known) ++gone_.strangers;
+    return known && !stopping_;
+  };
+  service.serve = [this](crypto::Ed25519Public peer, std::shared_ptr<TunnelStream> stream) {
+    return serve(peer, std::move(stream));
+  };
+  tunnel_.use_service(htx::Service::mix, std::move(service));
+  tasks_.spawn([this] { return timer_loop(); });
+}
+
+// --- in
+
+boost::asio::awaitable<void> MixCore::serve(crypto::Ed25519Public peer,
+                                            std::shared_ptr<TunnelStream> stream) {
+  if (stopping_) co_return;
+  streams_.insert(stream);
+  const auto there = co_await stream->wait_readable();
+  const bool frames = there && !stream->buffered().empty() && stream->buffered()[0] == frame_version;
+  const auto index = neighbours_->find(peer);
+  if (frames && index) {
+    co_await serve_neighbour(*index, stream);
+  } else if (there && !frames && hooks_.is_client(peer)) {
+    co_await hooks_.client(*this, peer, stream);
+  }
+  streams_.erase(stream);
+}
+
+boost::asio::awaitable<void> MixCore::serve_neighbour(mix::NeighbourIndex index,
+                                                      std::shared_ptr<TunnelStream> stream) {
+  FrameIntake intake{*this, index};
+  stream->set_sink(&intake);
+  (void)co_await stream->wait_over();
+  stream->set_sink(nullptr);
+}
+
+// --- the worker
+
+void MixCore::work() {
+  worker_.run(now());
+  std::array<mix::Released, 64> released;
+  while (const auto ready = worker_.poll_released(released)) {
+    for (std::size_t i = 0; i < ready; ++i) forward(released[i]);
+  }
+  std::array<mix::Delivered, 16> delivered;
+  while (const auto ready = worker_.poll_delivered(delivered)) {
+    for (std::size_t i = 0; i < ready; ++i) {
+      hooks_.delivered(delivered[i]);
+      worker_.done(delivered[i].held);
+    }
+  }
+  if (const auto workers = worker_.take_wakeups(); workers != 0) hooks_.wake(workers);
+  if (now() >= count_at_) count();
+  if (stopping_ && worker_.in_flight() == 0) drained_.notify();
+  const auto due = worker_.next_deadline();
+  if (due && *due < armed_) timer_changed_.notify();
+}
+
+boost::asio::awaitable<void> MixCore::timer_loop() {
+  for (;;) {
+    armed_ = worker_.next_deadline().value_or(Instant::max());
+    armed_ = std::min(armed_, now() + limits::mix_idle_wake);
+    const auto changed = co_await timer_changed_.wait_until(armed_);
+    if (!changed && changed.error().code == Errc::cancelled) co_return;
+    armed_ = Instant::min();
+    work();
+  }
+}
+
+// --- out
+
+MixLink* MixCore::link(mix::NeighbourIndex index) {
+  if (index >= neighbours_->by_index.size() || !neighbours_->by_index[index]) return nullptr;
+  if (links_.size() <= index) links_.resize(neighbours_->by_index.size());
+  auto& place = links_[index];
+  if (!place) {
+    MixLinkOptions options;
+    options.frame_bytes = frame_.size();
+    options.queue_max = options_.link_queue;
+    FrameOwner& owner = *this;
+    place = std::make_unique<MixLink>(core_, tunnel_, owner, neighbours_->by_index[index]->peer, options);
+  }
+  return place.get();
+}
+
+void MixCore::forward(const mix::Released& packet) {
+  if (auto* next = link(packet.next)) {
+    next->send(packet);
+  } else {
+    worker_.drop(packet.held, mix::Drop::route);
+  }
+}
+
+bool MixCore::inject(const sphinx::NodeAddress& first, std::byte rotation, ByteView packet) {
+  ++gone_.injected;
+  const auto index = neighbours_->routes ? neighbours_->routes->find(first) : std::nullopt;
+  auto* next = index ? link(*index) : nullptr;
+  if (next != nullptr && packet.size() + mix::frame_header_bytes == frame_.size() && !stopping_) {
+    const auto head = ByteSpan{frame_}.first<mix::frame_header_bytes>();
+    mix::write_frame_header(profile_, rotation, head);
+    std::copy(packet.begin(), packet.end(), frame_.begin() + mix::frame_header_bytes);
+    if (next->send_copy(frame_)) return true;
+  }
+  ++gone_.injected_lost;
+  return false;
+}
+
+// --- neighbours
+
+void MixCore::set_neighbours(std::shared_ptr<const MixNeighbours> neighbours) {
+  const auto before = std::exchange(neighbours_, std::move(neighbours));
+  const auto& now_known = neighbours_->by_index;
+  for (mix::NeighbourIndex i = 0; i < std::max(before->by_index.size(), now_known.size()); ++i) {
+    const auto* old = i < before->by_index.size() && before->by_index[i] ? &*before->by_index[i] : nullptr;
+    const auto* fresh = i < now_known.size() && now_known[i] ? &*now_known[i] : nullptr;
+    const bool same =
+        old != nullptr && fresh != nullptr && old->key == fresh->key && old->peer == fresh->peer;
+    if (same) continue;
+    if (old != nullptr) retire(i);
+    if (fresh != nullptr) worker_.set_neighbour(i, fresh->capacity_pps);
+  }
+  worker_.set_routes(neighbours_->routes);
+}
+
+void MixCore::retire(mix::NeighbourIndex index) {
+  if (index >= links_.size() || !links_[index]) return;
+  std::shared_ptr<MixLink> old{std::move(links_[index])};
+  const auto& counts = old->counts();
+  gone_.links.sent += counts.sent;
+  gone_.links.refused += counts.refused;
+  gone_.links.late += counts.late;
+  gone_.links.lost += counts.lost;
+  tasks_.spawn([old] { return old->stop(); });
+}
+
+// --- the end and the figures
+
+boost::asio::awaitable<void> MixCore::drain(Instant deadline) {
+  stopping_ = true;
+  worker_.stop();
+  work();
+  while (worker_.in_flight() != 0) {
+    const auto woken = co_await drained_.wait_until(deadline);
+    if (!woken) break;
+  }
+  const auto left = worker_.abandon();
+  if (left != 0) VG_LOG(info, "mix", "packets abandoned core={} count={}", core_.index(), left);
+  for (auto& each : links_) {
+    if (each) co_await each->stop();
+  }
+  for (const auto& stream : std::set{streams_}) stream->close();
+  tasks_.cancel();
+  co_await tasks_.join();
+  count();
+}
+
+MixTotals MixCore::totals() const {
+  auto totals = gone_;
+  totals.worker = worker_.counters();
+  totals.held = worker_.held();
+  totals.in_flight = worker_.in_flight();
+  totals.replay_closed = worker_.replay_closed();
+  for (const auto& each : links_) {
+    if (!each) continue;
+    const auto& counts = each->counts();
+    totals.links.sent += counts.sent;
+    totals.links.refused += counts.refused;
+    totals.links.late += counts.late;
+    totals.links.lost += counts.lost;
+    ++totals.links_known;
+    totals.links_open += each->open() ? 1 : 0;
+  }
+  return totals;
+}
+
+void MixCore::count() {
+  count_at_ = now() + limits::mix_count_interval;
+  auto totals = this->totals();
+  mix_metrics::add(counted_, totals);
+  counted_ = std::move(totals);
+}
+
+}  // namespace village::service
