@@ -8,6 +8,8 @@ namespace village::bench {
 void run_single_core(const Options& options, Report& report);
 /// run_worker_rate: mix.single_core too, a whole worker against OpenSSL's X25519.
 void run_worker_rate(const Options& options, Report& report);
+/// run_end_to_end: a node with its links on one core.
+void run_end_to_end(const Options& options, Report& report);
 void run_scaling(const Options& options, Report& report);
 void run_latency(const Options& options, Report& report);
 void run_delay(const Options& options, Report& report);

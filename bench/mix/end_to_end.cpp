@@ -10,10 +10,10 @@
 #include <set>
 #include <thread>
 
+#include "../support/allocations.hpp"  // not that of the tests
 #include "mix/bench_mix.hpp"
 #include "service/mix_core.hpp"
 #include "service/tunnel_stream.hpp"
-#include "support/allocations.hpp"
 #include "village/crypto/random.hpp"
 #include "village/net/clock.hpp"
 #include "village/net/deadline.hpp"

@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   if (options.wants("mix.single_core")) {
     run_single_core(options, report);  // parts alone, crate, phases
     if (options.wants_part("worker_rate")) run_worker_rate(options, report);
+    if (options.wants_part("end_to_end")) run_end_to_end(options, report);
   }
   if (options.wants("mix.scaling")) run_scaling(options, report);
   if (options.wants("mix.latency")) run_latency(options, report);

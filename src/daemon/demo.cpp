@@ -29,7 +29,7 @@ constexpr std::uint64_t messages_default = 1'000, messages_min = 20, messages_ma
 
 struct DemoOptions {
   bool json = false;
-  bool htx = true, mix = false;
+  bool htx = true, mix = true;
   std::uint64_t bytes = size_mib_default * mib;
   std::uint64_t messages = messages_default;
 };

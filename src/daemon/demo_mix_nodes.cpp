@@ -25,7 +25,7 @@ constexpr Duration verb_time_max = std::chrono::seconds{30};
 constexpr Duration ready_time_max = std::chrono::seconds{90};
 constexpr Duration stop_time_max = std::chrono::seconds{30};
 constexpr auto poll = std::chrono::milliseconds{100};
-constexpr std::size_t authorities = 3, mixes = 6, gateways = 2, clients = 2;
+constexpr std::size_t authorities = 3, mixes = 9, gateways = 2, clients = 2;
 
 std::string last_lines(const std::string& path) {
   std::ifstream file{path};

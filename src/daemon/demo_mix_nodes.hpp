@@ -1,5 +1,5 @@
 #pragma once
-// DemoMixNodes: a whole mixnet of daemons on loopback: three authorities, six mixes in three layers, two
+// DemoMixNodes: a whole mixnet of daemons on loopback: three authorities, nine mixes in three layers, two
 // gateways, two clients.
 #include <list>
 #include <nlohmann/json_fwd.hpp>

@@ -2,9 +2,9 @@
 // A bounded queue of numbers in memory taken once.
 #include <bit>
 #include <cstdint>
-#include <vector>
 
 #include "village/base/check.hpp"
+#include "village/mix/line_vector.hpp"
 
 namespace village::mix {
 
@@ -25,7 +25,7 @@ class IndexQueue {
   }
 
  private:
-  std::vector<std::uint32_t> items_;
+  LineVector<std::uint32_t> items_;
   std::size_t head_ = 0, tail_ = 0;
 };
 

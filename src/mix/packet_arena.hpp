@@ -1,8 +1,5 @@
 #pragma once
 // The packets inside a worker: a fixed number of places, each with room for one frame.
-#include <cstring>
-#include <vector>
-
 #include "mix/zeroed_area.hpp"
 #include "village/mix/delay_queue.hpp"
 #include "village/mix/epoch.hpp"
@@ -73,8 +70,8 @@ class PacketArena {
   }
   std::size_t packet_bytes_, stride_;
   ZeroedArea area_;
-  std::vector<Place> places_;
-  std::vector<HeldIndex> free_;
+  LineVector<Place> places_;
+  LineVector<HeldIndex> free_;
 };
 
 }  // namespace village::mix

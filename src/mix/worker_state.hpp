@@ -1,7 +1,6 @@
 #pragma once
 // What is inside a Worker. worker.cpp: control, ingress, release. worker_batches.cpp: from batch to queue.
 #include <array>
-#include <vector>
 
 #include "mix/index_queue.hpp"
 #include "mix/packet_arena.hpp"
@@ -10,7 +9,7 @@
 
 namespace village::mix {
 
-struct Worker::State {
+struct alignas(village::limits::cache_line_bytes) Worker::State {
   State(const WorkerOptions& options, WorkerMesh& mesh, std::uint32_t index, RandomSource& random,
         Instant now);
 
@@ -69,8 +68,8 @@ struct Worker::State {
   Admission admission;
   std::array<EpochPlace, limits::node_epochs_max> epochs;
   std::shared_ptr<const RouteTable> routes;
-  std::vector<Batch> batches;
-  std::vector<TagQuestion> questions;  ///< being written: one for each worker and epoch
+  LineVector<Batch> batches;
+  LineVector<TagQuestion> questions;  ///< being written: one for each worker and epoch
   std::uint64_t wakeups = 0;
   bool stopped = false;
   WorkerCounters counters;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <deque>
 #include <iterator>
@@ -145,7 +146,7 @@ struct MixAuthority::State {
   void note_reports();
   void keep_document(mix::Epoch epoch);
   asio::awaitable<void> post(mix::AuthorityMessage message);
-  asio::awaitable<void> ask_others(mix::Epoch epoch);
+  asio::awaitable<void> ask_others(std::optional<mix::Epoch> present, std::optional<mix::Epoch> next);
   const MixAuthorityEntry* entry_of(const crypto::Ed25519Public& of) const;
   bool is_authority(const crypto::Ed25519Public& of) const { return entry_of(of) != nullptr; }
   WallTime wall() const { return core.clock().wall(); }
@@ -315,14 +316,18 @@ asio::awaitable<void> MixAuthority::State::post(mix::AuthorityMessage message) {
   }
 }
 
-/// ask_others fetches a document that this authority had no part in.
-asio::awaitable<void> MixAuthority::State::ask_others(mix::Epoch epoch) {
+/// ask_others fetches documents that this authority had no part in.
+asio::awaitable<void> MixAuthority::State::ask_others(std::optional<mix::Epoch> present,
+                                                      std::optional<mix::Epoch> next) {
+  const std::array<std::optional<mix::Epoch>, 2> wanted{present, next};
   for (const auto& other : settings.authorities) {
-    if (other.key == key.public_key || authority.published(epoch)) continue;
-    const auto until = net::after(core, std::min(settings.request_timeout, settings.epochs.length / 20));
-    const auto document = co_await fetch_document(core, dialer, other.address, epoch, until);
-    if (!document && document.error().code == Errc::cancelled) break;
-    if (document && document->document.epoch == epoch && authority.adopt(*document)) keep_document(epoch);
+    if (other.key == key.public_key) continue;
+    for (const auto& epoch : wanted) {
+      if (!epoch || authority.published(*epoch)) continue;
+      const auto until = net::after(core, std::min(settings.request_timeout, settings.epochs.length / 20));
+      const auto document = co_await fetch_document(core, dialer, other.address, *epoch, until);
+      if (document && document->document.epoch == *epoch && authority.adopt(*document)) keep_document(*epoch);
+    }
   }
   asking = false;
 }
@@ -343,8 +348,9 @@ asio::awaitable<void> MixAuthority::State::run() {
     if (!asking && now >= ask_at && (overdue || !authority.published(epoch))) {
       asking = true;
       ask_at = now + settings.epochs.length / 40;
-      const auto wanted = authority.published(epoch) ? epoch + 1 : epoch;
-      children.spawn([this, wanted]() -> asio::awaitable<void> { return ask_others(wanted); });
+      const auto present = authority.published(epoch) ? std::optional<mix::Epoch>{} : epoch;
+      const auto next = overdue ? std::optional{epoch + 1} : std::nullopt;
+      children.spawn([this, present, next]() -> asio::awaitable<void> { return ask_others(present, next); });
     }
     // The wall clock may jump, so no sleep is long.
     const auto due = authority.next_time(wall()) - wall();
@@ -400,24 +406,24 @@ Result<std::size_t> MixAuthority::State::Visit::on_head(const MixHttpRequest& he
 
 MixHttpReply MixAuthority::State::Visit::answer(const MixHttpRequest& request) {
   answered.add();
-  auto& authority = state_.authority;
+  auto& machine = state_.authority;
   const auto body = as_bytes(request.body);
   if (request.path.starts_with(document_path)) {
     const auto epoch = epoch_in(request.path);
     MixHttpReply reply;
-    if (epoch) reply.body = authority.published(*epoch);
+    if (epoch) reply.body = machine.published(*epoch);
     reply.status = reply.body ? 200 : 404;
     return reply;
   }
   if (request.path == descriptor_path) {
-    const auto taken = authority.on_descriptor(body, state_.wall());
+    const auto taken = machine.on_descriptor(body, state_.wall());
     if (!taken) VG_LOG(debug, "mix", "descriptor_refused reason={}", name(taken.error().code));
     return status_reply(status_of(taken));
   }
   const auto signer = request_signer(request);
   if (!signer || crypto::sha256(body) != signer->digest) return status_reply(400);
-  const auto taken = request.path == statement_path ? authority.on_statement(body, state_.wall())
-                                                    : authority.on_signatures(body, state_.wall());
+  const auto taken = request.path == statement_path ? machine.on_statement(body, state_.wall())
+                                                    : machine.on_signatures(body, state_.wall());
   state_.wake.notify();  // it may have something to pass on
   return status_reply(status_of(taken));
 }

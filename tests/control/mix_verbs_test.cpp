@@ -92,7 +92,7 @@ TEST(MixVerb, CollectsTheSignaturesOfADocument) {
   const TemporaryFolder folder;
   const auto document = document_of(100, 4, 1);
   auto path = folder.write("document.json", Json::parse(document_text(document)).dump(2));
-  for (const std::uint64_t seed : {9'000, 9'001}) {
+  for (const std::uint64_t seed : {9'000ULL, 9'001ULL}) {
     const auto next = folder.path("signed-" + std::to_string(seed));
     const auto made = run({"directory", "sign", path, "--key", key_file(folder, seed), "--out", next});
     ASSERT_EQ(made.status, 0) << made.err;

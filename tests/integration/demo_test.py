@@ -20,7 +20,7 @@ class Demo(unittest.TestCase):
         return done
 
     def test_json(self):
-        done = self.demo("--json", "--mib", "64")
+        done = self.demo("--json", "--only", "htx", "--mib", "64")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         report = json.loads(done.stdout)
         self.assertIs(report["verified"], True)
@@ -40,7 +40,7 @@ class Demo(unittest.TestCase):
 
     def test_killed_demo_takes_its_daemons_along(self):
         folder = self.enterContext(tempfile.TemporaryDirectory(prefix="villaged-demo-"))
-        with subprocess.Popen([PROGRAM, "demo", "--mib", "16384"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        with subprocess.Popen([PROGRAM, "demo", "--only", "htx", "--mib", "16384"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                               env={**os.environ, "TMPDIR": folder}) as demo:
             children = nodes.until(lambda: self.children(demo.pid, 2), 60, "two daemons")
             demo.kill()

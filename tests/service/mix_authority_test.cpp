@@ -121,6 +121,30 @@ TEST(MixAuthority, PublishesAloneAndServesWhatItPublished) {
   });
 }
 
+TEST(MixAuthority, TakesOverWhatTheOthersPublishedWhileItWasAway) {
+  const control::TemporaryFolder empty;
+  MixDirectoryWorld world{3, 2};
+  ASSERT_EQ(ask(world, put(to_json(node(1)))), 200U);
+  world.make_document(first + 1);
+  world.core().turn(MixDirectoryWorld::epochs.start(first + 1) - 1s);
+  world.stop_authority(2);
+  world.start_authority(2, empty.path(""));  // it has lost everything
+  EXPECT_TRUE(MixDirectoryWorld::until([&] { return world.authority(2).status().published == first + 1; }));
+}
+
+TEST(MixAuthority, ServesWhatItPublishedBeforeARestart) {
+  MixDirectoryWorld world{1, 1};
+  ASSERT_EQ(ask(world, put(to_json(node(1)))), 200U);
+  world.make_document(first + 1);
+  world.stop_authority(0);
+  const auto folder = world.folder(0);
+  world.start_authority(0, folder);
+  EXPECT_EQ(world.authority(0).status().published, first + 1);
+  const auto path = "/mixdir/v1/document/" + std::to_string(first + 1);
+  EXPECT_EQ(ask(world, "GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n"), 200U);
+  EXPECT_TRUE(MixDirectoryWorld::until([&] { return world.authority(0).status().descriptors == 1; }));
+}
+
 TEST(MixHttp, RefusesAnswersThatAreTooLargeOrUnfinished) {
   MixDirectoryWorld world{1, 1};
   std::shared_ptr<net::Listener> listener = *net::Listener::bind_tcp(net::loopback_v4(), 1);

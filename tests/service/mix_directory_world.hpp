@@ -53,6 +53,7 @@ class MixDirectoryWorld {
   struct Authority {
     std::unique_ptr<MixAuthority> service;
     std::shared_ptr<net::Listener> listener;
+    std::unique_ptr<net::Nursery> nursery;
     control::TemporaryFolder folder;
   };
   /// Node is a node that publishes itself, or a client that does not.
@@ -60,10 +61,11 @@ class MixDirectoryWorld {
     std::unique_ptr<MixDirectory> directory;
     std::unique_ptr<net::Nursery> nursery;
     std::uint64_t sequence = 0;
+    std::atomic<int> changes{0};  ///< of its views
   };
 
   explicit MixDirectoryWorld(std::size_t count, std::uint32_t threshold)
-      : runtime_{1}, core_{runtime_.core(0)}, dialer_{core_}, tasks_{core_} {
+      : runtime_{1}, core_{runtime_.core(0)}, dialer_{core_} {
     core_.turn(epochs.start(first) + 1s);
     for (std::size_t i = 0; i < count; ++i) {
       auto& authority = *authorities_.emplace_back(std::make_unique<Authority>());
@@ -72,15 +74,12 @@ class MixDirectoryWorld {
                           net::to_target(*authority.listener->local())});
     }
     runtime_.start();
-    for (std::size_t i = 0; i < count; ++i) start_authority(i, threshold);
     threshold_ = threshold;
+    for (std::size_t i = 0; i < count; ++i) start_authority(i, authorities_[i]->folder.path(""));
   }
   ~MixDirectoryWorld() {
     for (auto& node : nodes_) stop(*node);
-    on_core([this]() -> asio::awaitable<void> {
-      tasks_.cancel();
-      co_await tasks_.join();
-    });
+    for (std::size_t i = 0; i < authorities_.size(); ++i) stop_authority(i);
     runtime_.stop();
     runtime_.join();
   }
@@ -108,6 +107,7 @@ class MixDirectoryWorld {
           return mix::sign(std::move(descriptor), mix::test::key_of(seed));
         });
       }
+      node.directory->on_change([&node](const MixViews&) { ++node.changes; });
       node.nursery = std::make_unique<net::Nursery>(core_);
       node.nursery->spawn([&node]() -> asio::awaitable<void> { return node.directory->run(); });
       co_return;
@@ -165,29 +165,40 @@ class MixDirectoryWorld {
   TurnedCore& core() { return core_; }
   net::Dialer& dialer() { return dialer_; }
   MixAuthority& authority(std::size_t i) { return *authorities_[i]->service; }
+  std::string folder(std::size_t i) const { return authorities_[i]->folder.path(""); }
   net::Endpoint endpoint(std::size_t i) { return *authorities_[i]->listener->local(); }
   const std::vector<MixAuthorityEntry>& entries() const { return entries_; }
   std::uint32_t threshold() const { return threshold_; }
 
- private:
-  void start_authority(std::size_t i, std::uint32_t threshold) {
+  void start_authority(std::size_t i, const std::string& folder) {
     MixAuthoritySettings settings;
     settings.authorities = entries_;
-    settings.threshold = threshold;
+    settings.threshold = threshold_;
     settings.epochs = epochs;
     settings.parameters.distinct_networks = false;
-    settings.folder = authorities_[i]->folder.path("");
+    settings.folder = folder;
     on_core([&]() -> asio::awaitable<void> {
       auto& authority = *authorities_[i];
       authority.service =
           std::make_unique<MixAuthority>(core_, dialer_, settings, mix::test::key_of(9'000 + i));
-      tasks_.spawn([&authority]() -> asio::awaitable<void> { return authority.service->run(); });
-      tasks_.spawn(
+      authority.nursery = std::make_unique<net::Nursery>(core_);
+      authority.nursery->spawn([&authority]() -> asio::awaitable<void> { return authority.service->run(); });
+      authority.nursery->spawn(
           [&authority]() -> asio::awaitable<void> { return authority.service->serve(*authority.listener); });
       co_return;
     });
   }
+  void stop_authority(std::size_t i) {
+    on_core([&]() -> asio::awaitable<void> {
+      authorities_[i]->nursery->cancel();
+      co_await authorities_[i]->nursery->join();
+      authorities_[i]->nursery.reset();
+      authorities_[i]->service.reset();
+    });
+    authorities_[i]->listener = *net::Listener::bind_tcp(net::loopback_v4(), 1);  // another port
+  }
 
+ private:
   net::Runtime runtime_;
   TurnedCore core_;
   net::TcpDialer dialer_;
@@ -195,7 +206,6 @@ class MixDirectoryWorld {
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<MixAuthorityEntry> entries_;
   std::uint32_t threshold_ = 1;
-  net::Nursery tasks_;
 };
 
 }  // namespace village::service::test

@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "village/base/random.hpp"
 #include "village/base/time.hpp"
+#include "village/mix/line_vector.hpp"
 
 namespace village::mix {
 
@@ -57,10 +57,10 @@ class DelayQueue {
   RandomSource& random_;
   Instant start_;
   Tick current_ = 0;  ///< all ticks up to and including this one were collected
-  std::vector<HeldIndex> heads_;
-  std::vector<std::uint64_t> occupied_;  ///< a bit for each place of the wheel
-  std::vector<HeldIndex> next_;
-  std::vector<HeldIndex> due_;  ///< a stack of what may leave
+  LineVector<HeldIndex> heads_;
+  LineVector<std::uint64_t> occupied_;  ///< a bit for each place of the wheel
+  LineVector<HeldIndex> next_;
+  LineVector<HeldIndex> due_;  ///< a stack of what may leave
   std::size_t due_count_ = 0, size_ = 0;
   std::size_t shuffled_ = 0;  ///< how much of due_ is in random order
 };

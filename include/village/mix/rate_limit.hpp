@@ -1,9 +1,9 @@
 #pragma once
 // Admission of packets before anything is computed for them.
 #include <cstdint>
-#include <vector>
 
 #include "village/base/time.hpp"
+#include "village/mix/line_vector.hpp"
 
 namespace village::mix {
 
@@ -49,7 +49,7 @@ class Admission {
 
  private:
   RateRules rules_;
-  std::vector<TokenBucket> neighbours_;
+  LineVector<TokenBucket> neighbours_;
   TokenBucket node_, bandwidth_;
 };
 

@@ -7,9 +7,9 @@
 // Nothing is ever overwritten: a filter that is full takes no more tags.
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "village/mix/limits.hpp"
+#include "village/mix/line_vector.hpp"
 #include "village/sphinx/types.hpp"
 
 namespace village::mix {
@@ -79,7 +79,7 @@ class ReplayFilter {
   void put(const Probe& probe);
 
   std::size_t segments_max_, segment_tags_, blocks_, segment_bytes_;
-  std::vector<Segment> segments_;
+  LineVector<Segment> segments_;
   std::size_t in_last_ = 0, size_ = 0;
 };
 

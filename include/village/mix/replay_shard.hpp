@@ -20,7 +20,7 @@ class ReplayJournal {
 
 /// ReplayShard decides whether packets are seen for the first time. When it answers "fresh", the tag is in
 /// filter and journal. One thread.
-class ReplayShard {
+class alignas(village::limits::cache_line_bytes) ReplayShard {
  public:
   /// `journal` may be null (tests, benchmarks: nothing survives the process).
   ReplayShard(ReplayFilter filter, std::unique_ptr<ReplayJournal> journal)

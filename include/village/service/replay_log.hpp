@@ -38,7 +38,7 @@ struct ReplayLogName {
 std::string boot_id();
 
 /// ReplayLogFile is an open log. append belongs to one thread, everything else may run on another one.
-class ReplayLogFile {
+class alignas(village::limits::cache_line_bytes) ReplayLogFile {
  public:
   /// open makes a log, or reads one that is there: `restored` then gets every tag in it. Room for
   /// `piece_tags` tags is allocated on disk (posix_fallocate), now and for each further piece: a store to the
