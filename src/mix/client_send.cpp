@@ -85,7 +85,7 @@ Result<MessageId> Client::send(const Recipient& recipient, ByteView message, con
   const auto id = random_id();
   VG_TRY(blocks, make_reply_blocks({id, recipient.key}, options.replies, now, wall));
   VG_TRY(sealed, seal_message(identity_, recipient.key, id, blocks, message, wall, *random_));
-  VG_TRY_VOID(enqueue({id, PayloadType::data, std::move(sealed), now + options.time_max},
+  VG_TRY_VOID(enqueue({id, PayloadType::data, std::move(sealed), now + options.time_max, recipient.key},
                       {wire::NodeId::of(recipient.key), recipient.gateway, recipient.key, std::nullopt},
                       now));
   return id;
@@ -102,7 +102,7 @@ Result<MessageId> Client::reply(const MessageId& to, ByteView message, Duration 
   if (fragment_count(sealed.size(), fragment_data_bytes(capacity())) > blocks.size()) {
     return fail(Errc::limit_exceeded, blocks.size());
   }
-  VG_TRY_VOID(enqueue({id, PayloadType::reply, std::move(sealed), now + time_max},
+  VG_TRY_VOID(enqueue({id, PayloadType::reply, std::move(sealed), now + time_max, sender},
                       {wire::NodeId::of(sender), options_.gateway, sender, to}, now));
   return id;
 }

@@ -55,12 +55,44 @@ Result<void> Outbox::add(Message message, Instant now) {
   entry.message = std::move(message);
   entry.fragments.resize(count);
   bytes_ += size;
-  give_turn(entry);
+  const auto lane = lane_of(entry.message);
+  lanes_[lane].waiting.push_back(entry.message.id);
+  admit(lane);
   return ok();
 }
 
+Outbox::LaneKey Outbox::lane_of(const Message& message) {
+  return {message.recipient, message.sealed.size() <= limits::small_message_bytes};
+}
+
+/// admit lets the first ones of a lane begin, as far as they fit.
+void Outbox::admit(const LaneKey& key) {
+  auto& lane = lanes_[key];
+  const auto bytes_max = key.second ? limits::small_bytes_under_way_max : limits::large_bytes_under_way_max;
+  while (!lane.waiting.empty()) {
+    auto& entry = entries_.at(lane.waiting.front());
+    if (lane.bytes_under_way + entry.message.sealed.size() > bytes_max) return;
+    lane.bytes_under_way += entry.message.sealed.size();
+    lane.waiting.pop_front();
+    entry.active = true;
+    give_turn(entry);
+  }
+}
+
+void Outbox::leave_lane(const Entry& entry) {
+  const auto key = lane_of(entry.message);
+  auto& lane = lanes_[key];
+  if (entry.active) {
+    lane.bytes_under_way -= entry.message.sealed.size();
+  } else {
+    std::erase(lane.waiting, entry.message.id);
+  }
+  admit(key);
+  if (lane.bytes_under_way == 0 && lane.waiting.empty()) lanes_.erase(key);
+}
+
 bool Outbox::ready(const Entry& entry) {
-  if (entry.postponed) return false;
+  if (!entry.active || entry.postponed) return false;
   return !entry.again.empty() || (entry.fresh < entry.fragments.size() && entry.under_way < entry.window);
 }
 
@@ -218,6 +250,7 @@ void Outbox::finish(Entries::iterator at, std::optional<SendFailure> failure) {
   timers_.erase({entry.message.expires, id, expiry_timer});
   if (entry.postponed) std::erase_if(timers_, [&](const Timer& timer) { return timer.id == id; });
   std::erase(turns_, id);
+  leave_lane(entry);
   events_.push_back({id, failure});
   bytes_ -= entry.message.sealed.size() + entry.fragments.size() * sizeof(Fragment);
   entries_.erase(at);

@@ -165,7 +165,7 @@ TEST(ClientSimulation, WaitsInTheMailboxOfWhoIsAway) {
 }
 
 TEST(ClientSimulationSoak, LosesAndRepeatsNothingUnreported) {
-  const auto count = environment("VILLAGE_SEEDS", 20);
+  const auto count = environment("VILLAGE_SEEDS", 60);
   for (std::uint64_t seed = 1'000; seed < 1'000 + count; ++seed) {
     run_one(seed, {.messages = 25, .largest = limits::message_bytes_max / 4, .crashes = seed % 2 == 0},
             hostile(seed));

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "village/base/random.hpp"
 
 namespace village::mix {
@@ -157,6 +159,35 @@ TEST_F(OutboxTest, KeepsNoMoreThanAWindowUnderWay) {
   }
   EXPECT_GT(most, 2 * limits::window_start);
   EXPECT_EQ(outbox.messages(), 0U);
+}
+
+TEST_F(OutboxTest, StartsNoMoreThanTheRecipientKeepsUnfinished) {
+  Outbox large{2'048, surplus, blocks};
+  const auto add_to = [&](std::uint8_t id, std::uint8_t recipient, std::size_t size) {
+    ASSERT_TRUE(large.add(
+        {message_id(id), PayloadType::data, Bytes(size), start + 1h, {std::byte{recipient}}}, start));
+  };
+  const auto started = [&] {
+    std::set<std::uint8_t> ids;
+    while (const auto pick = large.next()) {
+      ids.insert(std::to_integer<std::uint8_t>(pick->id[0]));
+      sphinx::Identifier identifier;
+      random.fill(identifier);
+      large.sent(*pick, identifier, 1s, start);
+    }
+    return ids;
+  };
+  for (std::uint8_t n = 1; n <= 6; ++n) add_to(n, 1, 1 << 20);
+  add_to(7, 1, 1'000);
+  add_to(8, 2, 1 << 20);
+  EXPECT_EQ(started(), (std::set<std::uint8_t>{1, 2, 3, 4, 7, 8})) << "4 MiB, short ones, other recipients";
+  large.give_up(message_id(5), SendFailure::cancelled);  // it waited
+  large.give_up(message_id(2), SendFailure::cancelled);  // it was under way
+  EXPECT_EQ(started(), std::set<std::uint8_t>{6});
+  for (const std::uint8_t n : std::initializer_list<std::uint8_t>{1, 3, 4, 6, 7, 8}) {
+    large.give_up(message_id(n), SendFailure::cancelled);
+  }
+  EXPECT_EQ(large.bytes(), 0U);
 }
 
 TEST_F(OutboxTest, EndsMessagesByTimeAndByTheirSender) {

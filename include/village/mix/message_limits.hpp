@@ -41,6 +41,12 @@ inline constexpr std::size_t received_blocks_max = 16'384;  ///< reply blocks of
 // Sending.
 inline constexpr std::size_t outbox_bytes_max = 64 * 1024 * 1024;
 inline constexpr std::size_t outbox_messages_max = 4'096;
+/// Of all messages to one recipient, what may be under way at once: a part of what he keeps for one sender.
+inline constexpr std::size_t large_bytes_under_way_max = 4 * 1024 * 1024;
+inline constexpr std::size_t small_bytes_under_way_max = 2 * 1024 * 1024;
+inline constexpr std::size_t small_message_bytes = 64 * 1024;
+static_assert(sealed_bytes_max <= large_bytes_under_way_max);
+static_assert(large_bytes_under_way_max + small_bytes_under_way_max <= sender_bytes_max / 2);
 inline constexpr std::size_t window_start = 32;  ///< fragments of one message under way
 inline constexpr std::size_t window_max = 256;
 inline constexpr unsigned transmissions_max = 6;  ///< the first and five more

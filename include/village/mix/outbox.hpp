@@ -44,6 +44,9 @@ class SurplusTime {
   Duration mean_, deviation_;
 };
 
+///
+/// Messages take turns, but not more of them for one recipient than fit in a part of what he keeps for us
+/// unfinished; the others wait in the order they came, short ones (64 KiB) not behind long ones.
 class Outbox {
  public:
   struct Message {
@@ -51,6 +54,7 @@ class Outbox {
     PayloadType type = PayloadType::data;  ///< or reply
     Bytes sealed;
     Instant expires{};
+    crypto::Ed25519Public recipient{};
   };
   /// Pick is the fragment whose turn it is; `data` lives until the outbox changes.
   struct Pick {
@@ -115,6 +119,7 @@ class Outbox {
     std::size_t under_way = 0;
     std::size_t acknowledged = 0;
     std::size_t window = limits::window_start;
+    bool active = false;
     bool postponed = false;
     bool has_turn = false;
   };
@@ -126,6 +131,15 @@ class Outbox {
     auto operator<=>(const Timer&) const = default;
   };
   using Entries = std::map<MessageId, Entry>;
+  /// Lane is the short or the long messages to one recipient.
+  struct Lane {
+    std::size_t bytes_under_way = 0;
+    std::deque<MessageId> waiting;
+  };
+  using LaneKey = std::pair<crypto::Ed25519Public, bool>;  ///< recipient, short
+  static LaneKey lane_of(const Message& message);
+  void admit(const LaneKey& key);
+  void leave_lane(const Entry& entry);
 
   static bool ready(const Entry& entry);
   void give_turn(Entry& entry);
@@ -137,6 +151,7 @@ class Outbox {
   SurplusTime surplus_;
   ReplyBlocks* blocks_;
   Entries entries_;
+  std::map<LaneKey, Lane> lanes_;
   std::deque<MessageId> turns_;
   std::set<Timer> timers_;
   std::deque<Event> events_;
