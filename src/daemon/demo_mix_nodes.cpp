@@ -112,7 +112,7 @@ std::string DemoMixNodes::make_nodes() {
 
 std::string DemoMixNodes::write_config(const DemoMixNode& node) {
   json config{{"node", {{"name", node.name}, {"identity", "identity.key"}, {"state_dir", "state"}}},
-              {"net", {{"cores", 1}}},
+              {"net", {{"cores", node.role == "gateway" || node.name == "mix1" ? 2 : 1}}},
               {"control", {{"listen", nullptr}}}};
   auto& mix = config["mix"];
   mix = {{"roles", {node.role}},

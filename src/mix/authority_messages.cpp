@@ -1,6 +1,6 @@
 #include "mix/authority_messages.hpp"
 
-#include <set>
+#include <algorithm>
 
 #include "mix/json_fields.hpp"
 #include "village/crypto/hash.hpp"
@@ -113,15 +113,16 @@ void endorse(EndorsedStatement& statement, const crypto::Ed25519KeyPair& authori
   statement.endorsements.insert(at, own);
 }
 
-std::size_t good_endorsements(const EndorsedStatement& statement, const AuthoritySet& authorities) {
+std::size_t keep_good_endorsements(EndorsedStatement& statement, const AuthoritySet& authorities) {
   const auto message = signing_bytes(statement_domain, statement.digest);
-  std::set<crypto::Ed25519Public> good;
-  for (const auto& endorsement : statement.endorsements) {
-    if (!authorities.holds(endorsement.authority)) continue;
-    if (crypto::verify(endorsement.authority, message, endorsement.signature))
-      good.insert(endorsement.authority);
-  }
-  return good.contains(statement.statement.author()) ? good.size() : 0;
+  auto& endorsements = statement.endorsements;
+  std::erase_if(endorsements, [&](const Endorsement& each) {
+    return !authorities.holds(each.authority) || !crypto::verify(each.authority, message, each.signature);
+  });
+  const bool by_author = std::any_of(endorsements.begin(), endorsements.end(), [&](const Endorsement& each) {
+    return each.authority == statement.statement.author();
+  });
+  return by_author ? endorsements.size() : 0;
 }
 
 std::string to_json(const EndorsedStatement& statement) {

@@ -47,8 +47,10 @@ struct EndorsedStatement {
 EndorsedStatement endorsed(Statement statement);  ///< by nobody yet
 /// endorse adds a signature, unless that authority's is there.
 void endorse(EndorsedStatement& statement, const crypto::Ed25519KeyPair& authority);
-/// good_endorsements counts the authorities whose signatures are good; 0 if the author's is not among them.
-std::size_t good_endorsements(const EndorsedStatement& statement, const AuthoritySet& authorities);
+/// keep_good_endorsements drops all endorsements but those of authorities with good signatures, so that none
+/// stands in the way of an honest one when it is passed on, and counts what is left; 0 if the author's is not
+/// among them.
+std::size_t keep_good_endorsements(EndorsedStatement& statement, const AuthoritySet& authorities);
 std::string to_json(const EndorsedStatement& statement);
 Result<EndorsedStatement> parse_endorsed_statement(ByteView text);
 

@@ -74,7 +74,7 @@ Result<void> AuthorityRound::on_statement(EndorsedStatement statement, std::int6
     return other.digest == statement.digest;
   });
   if (known || heard.size() >= proof) return ok();
-  const auto endorsements = good_endorsements(statement, options_.authorities);
+  const auto endorsements = keep_good_endorsements(statement, options_.authorities);
   if (endorsements == 0) return fail(Errc::bad_signature);
   if (endorsements < needed) return fail(Errc::denied);
   accept(heard, std::move(statement));

@@ -106,7 +106,7 @@ std::optional<Instant> DelayQueue::next_deadline() const {
 }
 
 std::size_t DelayQueue::drain(std::span<HeldIndex> out) {
-  if (size_ > due_count_) advance(current_ + heads_.size());
+  for (auto at = next_occupied(); at; at = next_occupied()) collect(*at & (heads_.size() - 1));
   shuffle_due();
   return give(out);
 }

@@ -45,6 +45,7 @@ Worker::State::State(const WorkerOptions& chosen, WorkerMesh& joined, std::uint3
   VG_CHECK(options.batch_packets > 0 && options.batch_packets <= limits::batch_packets_max);
   VG_CHECK(options.ingress_packets > 0 && options.ingress_packets <= limits::ingress_packets_max);
   VG_CHECK(options.held_packets >= limits::batch_packets_max);
+  VG_CHECK(options.delays.delay_max > Duration{0} && options.delays.delay_max <= limits::delay_max);
   const auto payload_bytes = packet_bytes(options.profile) - sphinx::limits::header_bytes;
   for (std::size_t i = 0; i < batch_count(mesh); ++i) batches.emplace_back(payload_bytes);
   questions.resize(std::size_t{mesh.workers()} * limits::node_epochs_max);
@@ -137,7 +138,10 @@ void Worker::set_neighbour(NeighbourIndex neighbour, std::uint64_t pps) {
   state_->admission.reset(neighbour, pps);
 }
 
-void Worker::set_delays(const DelayRules& delays) { state_->options.delays = delays; }
+void Worker::set_delays(const DelayRules& delays) {
+  VG_CHECK(delays.delay_max > Duration{0} && delays.delay_max <= limits::delay_max);
+  state_->options.delays = delays;
+}
 
 void Worker::set_probe(WorkerProbe* probe) {
   state_->probe = probe;

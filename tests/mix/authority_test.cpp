@@ -195,6 +195,33 @@ TEST(Authority, IsFoundOutWhenItRevealsAnotherNumber) {
   EXPECT_TRUE(reported_by_all(world, Kind::wrong_reveal));
 }
 
+TEST(Authority, PassesOnNoEndorsementThatDoesNotHold) {
+  // Else one that cheats could make its vote count here, where it came first hand, and nowhere else.
+  AuthorityWorld world{4, 3, {Conduct::silent}, 13};
+  const AuthoritySchedule schedule{world.authorities(), test::test_epochs, 100};
+  const auto& honest = *world.members()[1];
+  auto& authority = world.members()[1]->authority;
+  auto poisoned = endorsed(Statement{Vote{key_of(9'000).public_key, 100, {}, {}, {}}});
+  endorse(poisoned, key_of(9'000));
+  for (const auto& each : {honest.key.public_key, key_of(7).public_key})
+    poisoned.endorsements.push_back({each, {}});
+  std::sort(poisoned.endorsements.begin(), poisoned.endorsements.end(),
+            [](const auto& a, const auto& b) { return a.authority < b.authority; });
+  auto& other = world.members()[2]->authority;
+  for (auto* each : {&authority, &other}) {
+    each->advance(world.now);
+    each->advance(schedule.collect_end);
+  }
+  (void)authority.take_messages();
+  ASSERT_TRUE(authority.on_statement(as_bytes(to_json(poisoned)), schedule.collect_end).has_value());
+  const auto messages = authority.take_messages();
+  ASSERT_FALSE(messages.empty());
+  const auto passed_on = parse_endorsed_statement(as_bytes(*messages[0].text));
+  ASSERT_TRUE(passed_on.has_value());
+  EXPECT_EQ(passed_on->endorsements.size(), 2U);
+  EXPECT_TRUE(other.on_statement(as_bytes(*messages[0].text), schedule.start_of(1)).has_value());
+}
+
 TEST(Authority, IsFoundOutWhenItSignsTwoDocuments) {
   AuthorityWorld world{3, 2, {Conduct::silent}, 11};
   world.submit(signed_node(1));
@@ -312,8 +339,8 @@ void simulate(std::size_t count, std::size_t threshold, std::uint64_t seed) {
                std::to_string(seed));
   SeededRandom random{seed};
   std::vector<Conduct> conduct(count, Conduct::honest);
-  constexpr Conduct kinds[] = {Conduct::silent, Conduct::crashes, Conduct::twin, Conduct::picks,
-                               Conduct::wrong_reveal};
+  constexpr Conduct kinds[] = {Conduct::silent, Conduct::crashes,      Conduct::twin,
+                               Conduct::picks,  Conduct::wrong_reveal, Conduct::forges};
   for (auto bad = random.below(count - threshold + 1); bad > 0; --bad) {
     conduct[random.below(count)] = kinds[random.below(std::size(kinds))];
   }

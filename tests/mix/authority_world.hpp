@@ -18,6 +18,7 @@ enum class Conduct {
   twin,          ///< two with one key, each talking to some of the others
   picks,         ///< sends each message to some of the others only, and late
   wrong_reveal,  ///< reveals another number than it was bound to
+  forges,        ///< tells some of the others alone, with bad endorsements in everybody's name
 };
 
 class AuthorityWorld {
@@ -119,8 +120,10 @@ class AuthorityWorld {
   }
 
   void post(Member& from, AuthorityMessage message, const AuthoritySchedule& schedule) {
-    const bool cheats = from.conduct == Conduct::twin || from.conduct == Conduct::picks;
+    const bool cheats =
+        from.conduct == Conduct::twin || from.conduct == Conduct::picks || from.conduct == Conduct::forges;
     if (from.conduct == Conduct::wrong_reveal) bend(from, message);
+    if (from.conduct == Conduct::forges) forge(from, message);
     for (std::size_t i = 0; i < members_.size(); ++i) {
       const auto& to = *members_[i];
       if (to.key.public_key != message.to || (cheats && random_.below(2) == 0)) continue;
@@ -140,6 +143,20 @@ class AuthorityWorld {
     auto bent = endorsed(Statement{other});
     endorse(bent, from.key);
     message.text = std::make_shared<const std::string>(to_json(bent));
+  }
+
+  /// forge takes the places of all others' endorsements.
+  void forge(Member& from, AuthorityMessage& message) {
+    if (message.kind != AuthorityMessage::Kind::statement) return;
+    auto statement = parse_endorsed_statement(as_bytes(*message.text));
+    if (statement->statement.author() != from.key.public_key) return;
+    auto& endorsements = statement->endorsements;
+    for (const auto& key : authorities_.keys) {
+      if (key != from.key.public_key) endorsements.push_back({key, {}});
+    }
+    std::sort(endorsements.begin(), endorsements.end(),
+              [](const Endorsement& a, const Endorsement& b) { return a.authority < b.authority; });
+    message.text = std::make_shared<const std::string>(to_json(*statement));
   }
 
   void deliver() {

@@ -129,6 +129,8 @@ TEST(DelayQueue, DrainsEverythingHeld) {
   EXPECT_EQ(queue.drain(rest), 44U);
   EXPECT_EQ(queue.size(), 0U);
   EXPECT_EQ(queue.next_deadline(), std::nullopt);
+  queue.insert(7, start + 2s, start + 1s);  // time has not moved by that
+  EXPECT_EQ(queue.next_deadline(), start + 2s);
 }
 
 TEST(DelayQueue, AllocatesNothingOnceMade) {
