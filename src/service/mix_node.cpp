@@ -102,6 +102,7 @@ struct MixNode::State final : MixEpochs::Workers {
   asio::awaitable<void> control_loop();
   asio::awaitable<void> loops_loop();
   void tick();
+  void warn_of_skew();
   void send_loop(const sphinx::NodeAddress& first, std::byte rotation, Bytes packet);
   template <class Work>
   void on_core(std::size_t i, Work work) {
@@ -134,6 +135,7 @@ struct MixNode::State final : MixEpochs::Workers {
   std::unique_ptr<MixAuthority> authority;
   std::vector<std::shared_ptr<const mix::MixView>> views_in_force;  ///< current first
   bool injected_views = false;
+  bool skewed = false;
   bool draining = false;
   Instant expire_at = Instant::min();
   net::Nursery tasks;
@@ -360,6 +362,7 @@ void MixNode::State::tick() {
     epochs->tick(random, now(), wall());
     if (directory && epochs->version() != version) directory->publish_soon();
   }
+  if (directory) warn_of_skew();
   if (gateway && now() >= expire_at) {
     expire_at = now() + std::chrono::minutes{1};
     gateway->expire();
@@ -369,6 +372,18 @@ void MixNode::State::tick() {
     mix_metrics::set(mix_metrics::loss_ppm,
                      static_cast<std::int64_t>(loops->monitor().missing_share() * 1e6));
   }
+}
+
+// Told once when it begins: by a wrong clock a node opens nothing, and wipes keys too early or too late.
+void MixNode::State::warn_of_skew() {
+  const auto skew = directory->status().clock_skew;
+  const bool wrong = std::max(skew, -skew) > options.epochs.length / 10;
+  if (wrong && !std::exchange(skewed, true))
+    VG_LOG(error, "mix", "clock wrong by_ms={}: the authorities say so; set it (NTP)",
+           std::chrono::duration_cast<std::chrono::milliseconds>(-skew).count());
+  if (!wrong) skewed = false;
+  mix_metrics::set(mix_metrics::clock_skew_ms,
+                   std::chrono::duration_cast<std::chrono::milliseconds>(skew).count());
 }
 
 asio::awaitable<void> MixNode::State::loops_loop() {

