@@ -14,5 +14,7 @@ void run_scaling(const Options& options, Report& report);
 void run_latency(const Options& options, Report& report);
 void run_delay(const Options& options, Report& report);
 void run_resources(const Options& options, Report& report);
+/// run_node_memory: mix.resources too, a real daemon.
+void run_node_memory(const Options& options, Report& report);
 
 }  // namespace village::bench

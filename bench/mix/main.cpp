@@ -13,5 +13,8 @@ int main(int argc, char** argv) {
   if (options.wants("mix.scaling")) run_scaling(options, report);
   if (options.wants("mix.latency")) run_latency(options, report);
   if (options.wants("mix.delay")) run_delay(options, report);
-  if (options.wants("mix.resources")) run_resources(options, report);
+  if (options.wants("mix.resources")) {
+    if (options.wants_part("resources")) run_resources(options, report);
+    if (options.wants_part("node_memory")) run_node_memory(options, report);
+  }
 }

@@ -65,6 +65,7 @@ std::optional<Target> public_address(const Arguments& arguments, const Config& c
 
 std::string ticket_problem(const std::string& path, Error error) {
   if (error.code == Errc::denied) return path + " can be read by others than its owner; chmod 600 it";
+  if (error.code == Errc::busy) return path + " is being changed by another program; try again";
   if (error.code == Errc::io) {
     return "cannot use the ticket keys " + path + ": " +
            std::generic_category().message(static_cast<int>(error.detail));
@@ -348,14 +349,14 @@ int rotate_tickets(const Arguments& arguments) {
     return exit_usage;
   }
   const auto& tickets = outcome.config->htx.tickets;
-  auto ring = service::TicketKeyring::read_or_make(tickets.key_path, wall_now());
-  if (!ring) return complain("peer", ticket_problem(tickets.key_path, ring.error()), exit_failed);
-  crypto::SystemRandom random;
   const bool revoke = arguments.has("--revoke");
-  if (revoke) *ring = service::TicketKeyring{};
-  ring->rotate(wall_now(), tickets.overlap, random);
-  if (const auto written = ring->write(tickets.key_path); !written)
-    return complain("peer", ticket_problem(tickets.key_path, written.error()), exit_failed);
+  const auto ring = service::TicketKeyring::update(tickets.key_path, [&](service::TicketKeyring& keys) {
+    crypto::SystemRandom random;
+    if (revoke) keys = service::TicketKeyring{};
+    keys.rotate(wall_now(), random);
+    return true;
+  });
+  if (!ring) return complain("peer", ticket_problem(tickets.key_path, ring.error()), exit_failed);
   std::string text;
   for (const auto& key : ring->keys()) {
     text += (text.empty() ? "new   " : "also  ") + wire::base64url(key.secret.open.id) + "\n";

@@ -88,6 +88,16 @@ function lines(id, list) {
   at(id + '-part').hidden = list.length === 0;
   at(id).replaceChildren(...list.map((text) => { const item = document.createElement('li'); item.textContent = text; return item; }));
 }
+function mix_lines(mix) {
+  const drops = Object.entries(mix.drops).map(([reason, n]) => reason + ' ' + n).join(', ') || 'none';
+  const out = [mix.roles.join(', ') + (mix.layer ? ', layer ' + mix.layer : '') + ', epoch ' + mix.epoch + ', directory ' +
+      (mix.directory_valid ? 'valid, ' + mix.nodes + ' nodes' : 'MISSING: nothing is forwarded'),
+    'packets: ' + mix.packets_in + ' in, ' + mix.forwarded + ' forwarded, ' + mix.delivered + ' delivered, ' + mix.held + ' held; drops: ' + drops,
+    'loops: ' + mix.loops_back + ' of ' + mix.loops_sent + ' came back' + (mix.loss_alarm ? ': ALARM' : '')];
+  if (mix.client) out.push_back('client: ' + (mix.client.connected ? 'connected' : 'not connected') + ', ' + mix.client.delivered + ' of ' +
+    mix.client.sent + ' messages delivered, ' + mix.client.received + ' received');
+  return mix.problem ? out.concat(mix.problem) : out;
+}
 function show(status) {
   document.title = status.name + ' - villaged';
   at('name').textContent = status.name;
@@ -107,6 +117,7 @@ function show(status) {
     [bytes(s.rate_out) + '/s', 'number'], [bytes(s.bytes_in), 'number'], [bytes(s.bytes_out), 'number'], [age(s.age_s), 'number'], [age(s.key_age_s), 'number'],
     [s.last_error, 'bad']]));
   at('none').hidden = status.sessions.length !== 0;
+  lines('mix', status.mix ? mix_lines(status.mix) : []);
   lines('listening', status.listening);
   lines('errors', status.last_errors);
 }
@@ -154,6 +165,7 @@ constexpr const char* body = R"html(
 <h2>Peers and sessions</h2>
 <div class="card scroll"><table><thead><tr><th>peer</th><th>dir</th><th>state</th><th class="number">core</th><th>outer / suite</th><th class="number">streams</th><th class="number">rtt</th><th class="number">rate in</th><th class="number">rate out</th><th class="number">in</th><th class="number">out</th><th class="number">age</th><th class="number">key age</th><th>last error</th></tr></thead>
   <tbody id="sessions"></tbody></table><div id="none" class="dim">none</div></div>
+<section id="mix-part" hidden><h2>Mixnet</h2><ul id="mix"></ul></section>
 <section id="listening-part" hidden><h2>Listening</h2><ul class="mono" id="listening"></ul></section>
 <section id="errors-part" hidden><h2>Last errors</h2><ul class="mono" id="errors"></ul></section>
 )html";

@@ -54,6 +54,7 @@ constexpr auto plain_calls = std::to_array<std::string_view>({
     "fallocate",
     "fchmod",
     "fchown",
+    "flock",
     "fcntl",
     "fdatasync",
     "fstat",

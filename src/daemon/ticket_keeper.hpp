@@ -1,6 +1,11 @@
 #pragma once
 // TicketKeeper: the ticket keys of a running node: read or made at start, read again on reload, changed by
 // age.
+//
+// Ages are told by the wall clock, which may be wrong for a while. Which keys are accepted follows it at
+// once, forth and back. A key takes over by age only an hour after the clock last jumped (by an hour or more
+// beside the monotonic clock), and one is deleted from the file only when there was no jump for a day of
+// running.
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,14 +37,21 @@ class TicketKeeper {
 
  private:
   void take(service::TicketKeyring ring);
-  void end_old_keys(WallTime now);
+  void accept(WallTime now);
+  void watch_clock(WallTime wall, Instant now);
+  void rotate(WallTime now);
+  void delete_ended(WallTime now);
   void report_unknown_keys();
 
   const Clock& clock_;
   std::shared_ptr<service::TicketDesk> desk_;
   mutable std::mutex mutex_;  ///< of all that follows
   service::TicketOptions options_;
-  service::TicketKeyring ring_;
+  service::TicketKeyring ring_;  ///< as it stands in the file
+  std::size_t accepted_ = 0;     ///< of its keys
+  WallTime wall_seen_{};
+  Instant seen_at_{}, steady_since_{};  ///< steady_since_: the start, or the last jump of the wall clock
+  bool jumped_ = false;
   std::uint64_t unknown_keys_told_ = 0;
   Instant told_at_{};
 };

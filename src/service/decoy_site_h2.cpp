@@ -57,6 +57,7 @@ struct DecoySiteH2::State {
   std::size_t nuisances = 0;
   std::size_t window_updates = 0;
   std::size_t data_frames = 0;
+  std::size_t body_bytes = 0;
   bool ended = false;   ///< GOAWAY is on its way: nothing more is read
   bool broken = false;  ///< nothing more can be said
 
@@ -100,10 +101,14 @@ int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) noexcept 
   return 0;
 }
 
-/// A body that comes in is dropped: the connection's window is given back, the stream's is not.
-int on_data(nghttp2_session* session, std::uint8_t, std::int32_t, const std::uint8_t*, std::size_t size,
-            void*) noexcept {
-  return nghttp2_session_consume_connection(session, size) == 0 ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+/// A body that comes in is dropped, and the windows are given back: a client that waits for room in them
+/// would not read our answer. All bodies together have a bound.
+int on_data(nghttp2_session* session, std::uint8_t, std::int32_t id, const std::uint8_t*, std::size_t size,
+            void* user) noexcept {
+  auto& state = of(user);
+  state.body_bytes += size;
+  if (state.body_bytes > limits::decoy_h2_body_bytes_max) state.end(NGHTTP2_NO_ERROR);
+  return nghttp2_session_consume(session, id, size) == 0 ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 int on_sent(nghttp2_session*, const nghttp2_frame* frame, void* user) noexcept {

@@ -27,11 +27,12 @@ class ReplayFile {
   /// which hold the entry already. Errors: io; the file is as it was before.
   Result<void> append(const htx::ReplayEntry& entry, const htx::TicketReplays& replays);
 
+  /// rewrite puts a new file with all of `replays` in its place. Errors: io; the file is as it was before.
+  Result<void> rewrite(const htx::TicketReplays& replays);
+
   std::size_t entries() const { return entries_; }
 
  private:
-  Result<void> rewrite(const htx::TicketReplays& replays);
-
   std::string path_;
   FileDescriptor file_;
   std::size_t entries_ = 0;

@@ -7,6 +7,7 @@
 #include "service/ticket_metrics.hpp"
 #include "village/base/log.hpp"
 #include "village/crypto/random.hpp"
+#include "village/service/tunnel_limits.hpp"
 
 namespace village::service {
 
@@ -29,17 +30,14 @@ TicketDesk::TicketDesk(const TicketOptions& options, Keys keys, const Clock& clo
     : clock_{clock},
       keys_{std::move(keys)},
       pretag_required_{options.rules.pretag_required},
-      gate_{make_gate(options.rules)} {
-  if (options.replay_path.empty()) return;
-  auto opened = ReplayFile::open(options.replay_path, gate_.replays(), htx::ticket_hour(clock_.wall()));
-  if (opened) {
-    file_ = std::make_unique<ReplayFile>(*std::move(opened));
-    show(0);
-    return;
+      gate_{make_gate(options.rules)},
+      replay_path_{options.replay_path} {
+  if (replay_path_.empty()) return;
+  if (const auto kept = keep_on_disk(); !kept) {
+    VG_LOG(error, "htx", "ticket replay file path={} errno={}: a restart will forget which tickets were used",
+           replay_path_, kept.error().detail);
   }
-  ticket_metrics::file_errors.add();
-  VG_LOG(error, "htx", "ticket replay file path={} errno={}: a restart will forget which tickets were used",
-         options.replay_path, opened.error().detail);
+  show(0);
 }
 
 TicketDesk::~TicketDesk() {
@@ -87,8 +85,34 @@ TicketVerdict TicketDesk::enter(const htx::AccessTicket& ticket, std::uint64_t h
   if (verdict != TicketVerdict::accepted) return verdict;
   note_use(ticket.key_id);
   if (file_ == nullptr) return verdict;
-  if (!file_->append({ticket.tag, hour}, gate_.replays())) ticket_metrics::file_errors.add();
+  if (!file_->append({ticket.tag, hour}, gate_.replays())) {
+    ticket_metrics::file_errors.add();
+    behind_ = true;
+  }
   return verdict;
+}
+
+/// keep_on_disk brings the file up to date, or begins it: what stands there already is taken over first.
+Result<void> TicketDesk::keep_on_disk() {
+  behind_ = true;
+  retry_at_ = clock_.now() + limits::replay_file_retry;
+  auto kept = Result<void>{ok()};
+  if (file_ != nullptr) {
+    kept = file_->rewrite(gate_.replays());
+  } else {
+    auto opened = ReplayFile::open(replay_path_, gate_.replays(), htx::ticket_hour(clock_.wall()));
+    if (opened) {
+      file_ = std::make_unique<ReplayFile>(*std::move(opened));
+    } else {
+      kept = opened.error();
+    }
+  }
+  if (!kept) {
+    ticket_metrics::file_errors.add();
+    return kept;
+  }
+  behind_ = false;
+  return kept;
 }
 
 void TicketDesk::note_use(const htx::TicketKeyId& id) {
@@ -106,6 +130,8 @@ void TicketDesk::refresh() {
   const std::lock_guard lock{mutex_};
   gate_.replays().drop_expired(htx::ticket_hour(clock_.wall()));
   show(gate_.buckets().charged(clock_.now()));
+  if (!behind_ || clock_.now() < retry_at_) return;
+  if (keep_on_disk()) VG_LOG(info, "htx", "ticket replay file is whole again path={}", replay_path_);
 }
 
 void TicketDesk::show(std::size_t sources) {
@@ -120,7 +146,8 @@ std::uint64_t TicketDesk::judged(TicketVerdict verdict) { return ticket_metrics:
 
 TicketDesk::Status TicketDesk::status() const {
   const std::lock_guard lock{mutex_};
-  return {gate_.replays().entries().size(), gate_.buckets().charged(clock_.now()), file_ != nullptr, uses_};
+  return {gate_.replays().entries().size(), gate_.buckets().charged(clock_.now()),
+          file_ != nullptr && !behind_, uses_};
 }
 
 void TicketDesk::set_keys(Keys keys) {

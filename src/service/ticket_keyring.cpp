@@ -1,6 +1,8 @@
 #include "village/service/ticket_keyring.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +19,8 @@ namespace village::service {
 namespace {
 
 constexpr std::size_t file_bytes_max = 4'096;
+constexpr int lock_tries_max = 200;  // 2 s; it is kept for milliseconds
+constexpr int lock_pause_ms = 10;
 
 void wipe_text(std::string& text) { crypto::wipe({reinterpret_cast<std::byte*>(text.data()), text.size()}); }
 
@@ -64,6 +68,20 @@ Result<void> write_to(int file, std::string_view text) {
   return ok();
 }
 
+/// lock_folder keeps other processes from changing the files of that folder, for as long as the descriptor
+/// lives. Of the folder, not of the file, which is replaced, nor of another file, which root may own.
+Result<FileDescriptor> lock_folder(const std::string& path) {
+  const auto folder = path.substr(0, path.rfind('/') + 1) + ".";
+  FileDescriptor lock{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!lock) return fail(Errc::io, static_cast<std::uint64_t>(errno));
+  for (int tries = 0; ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return fail(Errc::io, static_cast<std::uint64_t>(errno));
+    if (tries == lock_tries_max) return fail(Errc::busy);
+    (void)::poll(nullptr, 0, lock_pause_ms);
+  }
+  return lock;
+}
+
 }  // namespace
 
 Result<TicketKeyring> TicketKeyring::parse(std::string_view text) {
@@ -95,14 +113,26 @@ Result<TicketKeyring> TicketKeyring::read(const std::string& path) {
   return parse(std::string_view{secret.text}.substr(0, static_cast<std::size_t>(size)));
 }
 
+Result<TicketKeyring> TicketKeyring::update(const std::string& path,
+                                            const std::function<bool(TicketKeyring&)>& change) {
+  const auto lock = lock_folder(path);
+  if (!lock) return lock.error();
+  auto ring = read(path);
+  if (!ring && ring.error() == fail(Errc::io, ENOENT)) ring = TicketKeyring{};
+  if (!ring) return ring;
+  if (change(*ring)) VG_TRY_VOID(ring->write(path));
+  return ring;
+}
+
 Result<TicketKeyring> TicketKeyring::read_or_make(const std::string& path, WallTime now) {
   auto ring = read(path);
   if (ring ? !ring->empty() : ring.error() != fail(Errc::io, ENOENT)) return ring;
-  crypto::SystemRandom random;
-  TicketKeyring made;
-  made.rotate(now, Duration{0}, random);
-  VG_TRY_VOID(made.write(path));
-  return made;
+  return update(path, [now](TicketKeyring& made) {
+    if (!made.empty()) return false;  // somebody was faster
+    crypto::SystemRandom random;
+    made.rotate(now, random);
+    return true;
+  });
 }
 
 Result<void> TicketKeyring::write(const std::string& path) const {
@@ -137,15 +167,20 @@ Result<void> TicketKeyring::write(const std::string& path) const {
   return written;
 }
 
-void TicketKeyring::rotate(WallTime now, Duration overlap, RandomSource& random) {
+void TicketKeyring::rotate(WallTime now, RandomSource& random) {
   keys_.insert(keys_.begin(), TicketKey{htx::TicketSecret::generate(random), now});
-  prune(now, overlap);
+  if (keys_.size() > htx::limits::ticket_keys_max) keys_.resize(htx::limits::ticket_keys_max);
+}
+
+std::size_t TicketKeyring::accepted_count(WallTime now, Duration overlap) const {
+  auto count = std::min(keys_.size(), htx::limits::ticket_keys_max);
+  while (count > 1 && now - keys_[count - 2].made > overlap) --count;
+  return count;
 }
 
 bool TicketKeyring::prune(WallTime now, Duration overlap) {
   const auto before = keys_.size();
-  if (keys_.size() > htx::limits::ticket_keys_max) keys_.resize(htx::limits::ticket_keys_max);
-  while (keys_.size() > 1 && now - keys_[keys_.size() - 2].made > overlap) keys_.pop_back();
+  keys_.resize(accepted_count(now, overlap));
   return keys_.size() != before;
 }
 
@@ -153,9 +188,10 @@ bool TicketKeyring::is_due(WallTime now, Duration rotation) const {
   return rotation > Duration{0} && !keys_.empty() && now - keys_.front().made >= rotation;
 }
 
-std::shared_ptr<const htx::TicketKeys> TicketKeyring::accepted() const {
+std::shared_ptr<const htx::TicketKeys> TicketKeyring::accepted(std::size_t count) const {
   auto keys = std::make_shared<htx::TicketKeys>();
-  for (const auto& key : keys_) keys->secrets.push_back(key.secret.clone());
+  for (std::size_t i = 0; i < std::min(count, keys_.size()); ++i)
+    keys->secrets.push_back(keys_[i].secret.clone());
   return keys;
 }
 

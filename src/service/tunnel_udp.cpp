@@ -83,8 +83,8 @@ class UdpExit final : public DatagramSink, private UdpOutlet::Owner {
   void flush() override { outlet_.flush(); }
 
  private:
+  /// What comes in does not keep the association: outsiders could do so for ever (RFC 4787 REQ-6).
   void on_datagrams(std::span<const net::Datagram> datagrams) override {
-    moved_ = context_.core.clock().now();
     for (const auto& datagram : datagrams) {
       const Head head{net::to_target(datagram.peer)};
       if (stream_.send_datagram(head.view(), datagram.payload)) {
@@ -106,7 +106,7 @@ class UdpExit final : public DatagramSink, private UdpOutlet::Owner {
   TunnelStream& stream_;
   net::Nursery tasks_;
   UdpOutlet outlet_;
-  Instant moved_;
+  Instant moved_;  ///< the peer's last datagram out
 };
 
 /// Seat is a place among the associations of all cores.

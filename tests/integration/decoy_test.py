@@ -317,6 +317,8 @@ class DecoyTest(unittest.TestCase):
                 self.assertEqual(status("-I"), "200")
                 self.assertEqual(status(path="/nothing"), "404")
                 self.assertEqual(status("-d", "x=1"), "405")
+                # A body beyond any window: the answer does not wait for a time-out.
+                self.assertEqual(status("--data-binary", "@" + str(folder / "big.bin")), "405")
                 self.assertEqual(status("-H", "If-None-Match: " + etag), "304")
                 self.assertEqual(status("-r", "0-3"), "206")
                 self.assertEqual(status("-r", "99999-"), "416")

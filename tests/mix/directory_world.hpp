@@ -18,7 +18,8 @@ inline Descriptor descriptor_of(std::uint64_t n, Epoch epoch, Roles roles = {tru
   Descriptor out;
   out.key = key_of(n).public_key;
   const Ipv4Address address{std::byte(10 + n / 256), std::byte(n % 256), std::byte{0}, std::byte{1}};
-  out.link = Target{address, 8443};
+  out.link.host = address;  // not assigned whole: g++ 12 warns of the name that is not there
+  out.link.port = 8443;
   out.mix_address = sphinx::node_address(address, 9001);
   for (Epoch e = epoch; e < epoch + 3; ++e) {
     out.sphinx_keys.push_back({e, crypto::X25519KeyPair::generate(random).public_key});

@@ -2,6 +2,7 @@
 #include "village/service/ticket_desk.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "village/crypto/random.hpp"
 #include "village/htx/limits.hpp"
 #include "village/service/ticket_keyring.hpp"
+#include "village/service/tunnel_limits.hpp"
 
 namespace village::service {
 namespace {
@@ -24,13 +26,34 @@ using htx::TicketVerdict;
 
 const net::Ip somewhere = Ipv4Address{std::byte{192}, std::byte{0}, std::byte{2}, std::byte{7}};
 
+/// FileSizeLimit is a full disk: no file of this process grows beyond that.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(std::uintmax_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &former_);
+    signal_ = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{bytes, former_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &former_);
+    std::signal(SIGXFSZ, signal_);
+  }
+
+ private:
+  rlimit former_{};
+  void (*signal_)(int);
+};
+
 class TicketDeskTest : public testing::Test {
  protected:
   TicketDeskTest() {
     std::string name = (std::filesystem::temp_directory_path() / "ticket-desk-XXXXXX").string();
     folder = ::mkdtemp(name.data());
     options.replay_path = path("ticket.replays");
-    keyring.rotate(clock.wall(), std::chrono::hours{1}, random);
+    keyring.rotate(clock.wall(), random);
   }
   ~TicketDeskTest() override { std::filesystem::remove_all(folder); }
 
@@ -196,10 +219,68 @@ TEST_F(TicketDeskTest, FileThatCannotBeKeptDoesNotCloseTheDoor) {
   EXPECT_EQ(verdict(without, ticket), TicketVerdict::replayed);
 }
 
+TEST_F(TicketDeskTest, FileThatCouldNotBeKeptIsTriedAgain) {
+  options.replay_path = path("later/ticket.replays");
+  auto late = desk();
+  const auto before = fresh();
+  EXPECT_EQ(verdict(late, before), TicketVerdict::accepted);
+  std::filesystem::create_directory(path("later"));
+  late.refresh();
+  EXPECT_FALSE(late.status().on_disk) << "not at once";
+  clock.advance(limits::replay_file_retry);
+  late.refresh();
+  EXPECT_TRUE(late.status().on_disk);
+  const auto behind = fresh();
+  EXPECT_EQ(verdict(late, behind), TicketVerdict::accepted);
+  auto next = desk();
+  EXPECT_EQ(verdict(next, before), TicketVerdict::replayed);
+  EXPECT_EQ(verdict(next, behind), TicketVerdict::replayed);
+}
+
+TEST_F(TicketDeskTest, TicketsThatTheFileCouldNotTakeAreWrittenLater) {
+  auto here = desk();
+  EXPECT_EQ(verdict(here, fresh()), TicketVerdict::accepted);
+  std::vector<htx::TicketText> lost;
+  {
+    const FileSizeLimit full{file_bytes()};
+    for (int i = 0; i < 3; ++i) {
+      lost.push_back(fresh());
+      EXPECT_EQ(verdict(here, lost.back()), TicketVerdict::accepted);
+    }
+    EXPECT_FALSE(here.status().on_disk);
+    clock.advance(limits::replay_file_retry);
+    here.refresh();
+    EXPECT_FALSE(here.status().on_disk);
+  }
+  clock.advance(limits::replay_file_retry);
+  here.refresh();
+  EXPECT_TRUE(here.status().on_disk);
+  auto next = desk();
+  for (const auto& ticket : lost) EXPECT_EQ(verdict(next, ticket), TicketVerdict::replayed);
+}
+
+TEST_F(TicketDeskTest, KeyFileIsChangedByOneAtATime) {
+  const auto file = path("ticket.keys");
+  constexpr std::size_t hands = 8;
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < hands; ++i) {
+    threads.emplace_back([&] {
+      crypto::SystemRandom own;
+      const auto changed = TicketKeyring::update(file, [&](TicketKeyring& keys) {
+        keys.rotate(WallTime{}, own);
+        return true;
+      });
+      EXPECT_TRUE(changed);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(TicketKeyring::read(file).value().keys().size(), std::min(hands, htx::limits::ticket_keys_max));
+}
+
 TEST_F(TicketDeskTest, OldKeyWorksUntilItIsTakenAway) {
   auto here = desk();
   const auto old_1 = fresh(), old_2 = fresh();
-  keyring.rotate(clock.wall(), std::chrono::hours{1}, random);
+  keyring.rotate(clock.wall(), random);
   here.set_keys(keyring.accepted());
   EXPECT_EQ(verdict(here, old_1), TicketVerdict::accepted);
   EXPECT_EQ(verdict(here, fresh()), TicketVerdict::accepted);
@@ -241,7 +322,7 @@ TEST_F(TicketDeskTest, ManyThreadsLetOneTicketInOnce) {
 // --- TicketKeyring
 
 TEST_F(TicketDeskTest, KeyFileComesBackAsItWas) {
-  keyring.rotate(clock.wall(), std::chrono::hours{100}, random);
+  keyring.rotate(clock.wall(), random);
   const auto file = path("ticket.keys");
   ASSERT_TRUE(keyring.write(file));
   struct stat status {};
@@ -281,13 +362,13 @@ TEST_F(TicketDeskTest, KeysRotateByAgeAndOverlap) {
   EXPECT_FALSE(keyring.is_due(clock.wall() + 3'000 * day, Duration{0})) << "0 = by hand";
   const auto first = keyring.keys().front().secret.open;
   clock.advance(30 * day);
-  keyring.rotate(clock.wall(), 14 * day, random);
+  keyring.rotate(clock.wall(), random);
   ASSERT_EQ(keyring.keys().size(), 2U);
   EXPECT_EQ(keyring.keys()[1].secret.open, first);
   EXPECT_FALSE(keyring.prune(clock.wall() + 14 * day, 14 * day));
   EXPECT_TRUE(keyring.prune(clock.wall() + 14 * day + std::chrono::seconds{1}, 14 * day));
   EXPECT_EQ(keyring.keys().size(), 1U);
-  for (int i = 0; i < 20; ++i) keyring.rotate(clock.wall(), 14 * day, random);
+  for (int i = 0; i < 20; ++i) keyring.rotate(clock.wall(), random);
   EXPECT_EQ(keyring.keys().size(), htx::limits::ticket_keys_max);
 }
 

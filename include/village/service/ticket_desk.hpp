@@ -3,6 +3,7 @@
 // and the memory of accepted tickets, also on disk.
 #include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -36,7 +37,8 @@ class TicketDesk {
   void set_options(const TicketOptions& options);
   Keys keys() const;
 
-  /// refresh brings the gauges up to date that change by time alone. Now and then.
+  /// refresh brings the gauges up to date that change by time alone, and tries again to keep a replay file
+  /// that failed. Now and then.
   void refresh();
   /// KeyUse tells whether peers still come by a key.
   struct KeyUse {
@@ -47,7 +49,7 @@ class TicketDesk {
   struct Status {
     std::size_t replays = 0;   ///< accepted tickets remembered
     std::size_t sources = 0;   ///< networks whose bucket is not full
-    bool on_disk = false;      ///< the replay file is kept
+    bool on_disk = false;      ///< the replay file is kept, and holds every ticket of `replays`
     std::vector<KeyUse> keys;  ///< since start; keys that were never used are not there
   };
   Status status() const;
@@ -56,6 +58,7 @@ class TicketDesk {
 
  private:
   htx::TicketVerdict judge(std::string_view ticket_text, const net::Ip& from);
+  Result<void> keep_on_disk();
   htx::TicketVerdict enter(const htx::AccessTicket& ticket, std::uint64_t hour);
   void note_use(const htx::TicketKeyId& id);
   void show(std::size_t sources);
@@ -65,8 +68,11 @@ class TicketDesk {
   Keys keys_;
   bool pretag_required_;
   htx::TicketGate gate_;
+  const std::string replay_path_;
   std::unique_ptr<ReplayFile> file_;  ///< null = none
-  std::vector<KeyUse> uses_;          ///< one for each key there was, at most ticket_keys_max
+  bool behind_ = false;               ///< the file lacks a ticket, or could not be made
+  Instant retry_at_{};
+  std::vector<KeyUse> uses_;  ///< one for each key there was, at most ticket_keys_max
   std::size_t replays_shown_ = 0, sources_shown_ = 0;
 };
 

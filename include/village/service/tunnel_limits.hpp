@@ -48,13 +48,15 @@ inline constexpr std::uint32_t decoy_h2_streams_max = 32;
 inline constexpr std::uint32_t decoy_h2_field_bytes_max = 8'192;  ///< of a request, as RFC 9113 6.5.2 counts
 inline constexpr std::size_t decoy_h2_acks_max = 64;              ///< of PING and SETTINGS, waiting to leave
 inline constexpr std::size_t decoy_h2_requests_max = 1'000;
+inline constexpr std::size_t decoy_h2_body_bytes_max = 16 * 1'024 * 1'024;  ///< of all requests, dropped
 inline constexpr std::size_t decoy_h2_nuisances_max =
     256;  ///< RST_STREAM, PING, SETTINGS, PRIORITY, empty DATA, CONTINUATION and unknown frames together
 
 // File of accepted tickets: rewritten when it holds twice what is of use and at least so many entries.
 inline constexpr std::size_t replay_file_entries_min = 65'536;
 inline constexpr std::size_t replay_file_entries_max = 2 * htx::limits::ticket_replays_max;
-inline constexpr std::uint64_t replay_hours_ahead_max = 24 * 366;  ///< a stale hour beyond: damage
+inline constexpr Duration replay_file_retry = std::chrono::minutes{1};  ///< after a failure
+inline constexpr std::uint64_t replay_hours_ahead_max = 24 * 366;       ///< a stale hour beyond: damage
 inline constexpr std::uint64_t replay_hour_max = 1U << 22;  ///< an entry's hour beyond (year 2448): damage
 
 static_assert(tunnel_io_buffer_bytes >= 65'535 * 2);  // a rest of one frame and room for another
