@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -102,6 +103,7 @@ Result<std::shared_ptr<const DecoySite>> DecoySite::load(const std::string& dire
     }
     if (S_ISDIR(status.st_mode)) continue;
     if (site->files_.size() >= limits::decoy_site_files_max) return fail(Errc::limit_exceeded);
+    if (static_cast<std::uint64_t>(status.st_size) > left) return fail(Errc::limit_exceeded);
     VG_TRY(content, read_file(each->path(), left));
     left -= content.size();
     const WallTime modified{std::chrono::seconds{status.st_mtime}};
@@ -126,9 +128,9 @@ DecoySite::Reply DecoySite::error(unsigned status, bool with_body) {
   return reply;
 }
 
-DecoySite::Answer DecoySite::answer(std::string_view head, const std::string& date) const {
+DecoySite::Answer DecoySite::answer(std::string_view head, const std::string& date, bool last) const {
   const auto request = proxy::parse_site_request(head);
-  if (request) return written(reply(*request), !request->keep_alive || request->has_body, date);
+  if (request) return written(reply(*request), last || !request->keep_alive || request->has_body, date);
   const auto code = request.error().code;
   return written(error(code == Errc::version          ? 505U
                        : code == Errc::limit_exceeded ? 431U
@@ -184,12 +186,14 @@ net::Task<ByteView> read_more(net::Core& core, net::Stream& stream, ByteSpan buf
 }  // namespace
 
 boost::asio::awaitable<void> DecoySite::serve(std::shared_ptr<const DecoySite> site, net::Core& core,
-                                              net::Stream& stream, Bytes early) {
+                                              net::Stream& stream, Bytes early, Instant end) {
   auto buffer = Buffer::lease(limits::decoy_buffer_bytes);
   Bytes held = std::move(early);
   ByteView rest = held;
   proxy::HttpHeadCollector collector;
-  auto deadline = net::after(core, limits::decoy_site_patience);
+  const auto patience = [&core, end] { return std::min(end, net::after(core, limits::decoy_site_patience)); };
+  auto deadline = patience();
+  std::size_t requests = 0;
   for (bool close = false; !close;) {
     auto taken = collector.on_bytes(rest);
     const auto date = proxy::http_date(core.clock().wall());
@@ -200,16 +204,18 @@ boost::asio::awaitable<void> DecoySite::serve(std::shared_ptr<const DecoySite> s
       continue;
     }
     const auto status = !taken && taken.error().code == Errc::limit_exceeded ? 431U : 400U;
+    const bool last = ++requests >= limits::decoy_h2_requests_max;
     const auto answer =
-        taken ? site->answer(collector.text(), date) : written(error(status, true), true, date);
+        taken ? site->answer(collector.text(), date, last) : written(error(status, true), true, date);
     close = answer.close;
+    deadline = patience();  // of a head that came slowly nothing is taken off the answer
     auto sent = co_await net::with_deadline(core, stream.write_all(as_bytes(answer.head)), deadline);
     if (sent && !answer.reply.bytes().empty())
       sent = co_await net::with_deadline(core, stream.write_all(answer.reply.bytes()), deadline);
     if (!sent) co_return;
     if (taken) rest = rest.subspan(*taken);
     collector.reset();
-    deadline = net::after(core, limits::decoy_site_patience);
+    deadline = patience();
   }
   (void)co_await stream.shutdown_write();
   // Reading on for a little lets the answer arrive before our socket answers late bytes with a reset.

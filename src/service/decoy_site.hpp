@@ -24,9 +24,9 @@ class DecoySite {
   static Result<std::shared_ptr<const DecoySite>> load(const std::string& directory);
 
   /// serve answers requests on `stream`, the first of which begins with `early`, until the stranger goes, is
-  /// silent for too long, or the answer ends the connection.
+  /// silent for too long, the answer ends the connection, it has had as many as HTTP/2 would give, or `end`.
   static boost::asio::awaitable<void> serve(std::shared_ptr<const DecoySite> site, net::Core& core,
-                                            net::Stream& stream, Bytes early);
+                                            net::Stream& stream, Bytes early, Instant end);
 
   /// Reply is an answer before a version of HTTP gives it its form. `content` points into the site.
   struct Reply {
@@ -39,13 +39,14 @@ class DecoySite {
   /// reply answers GET and HEAD of a file, ranges and conditions; else 404, 405, 416.
   Reply reply(const proxy::SiteRequest& request) const;
   static Reply error(unsigned status, bool with_body);
-  /// answer gives the answer to a complete HTTP/1.1 head; with `close` the connection ends behind it.
+  /// answer gives the answer to a complete HTTP/1.1 head; with `close` the connection ends behind it, as the
+  /// `last` does.
   struct Answer {
     std::string head;
     Reply reply;
     bool close = false;
   };
-  Answer answer(std::string_view head, const std::string& date) const;
+  Answer answer(std::string_view head, const std::string& date, bool last = false) const;
 
   std::size_t files() const { return files_.size(); }
 

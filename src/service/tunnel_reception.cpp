@@ -196,11 +196,11 @@ boost::asio::awaitable<SpliceEnd> TunnelReception::serve_stranger(net::Stream& c
 boost::asio::awaitable<void> TunnelReception::show_site(net::Stream& client, bool http2) {
   const OpenSplice open;
   const auto site = site_;
+  const auto end = net::after(context_.core, context_.options->decoy.connection_timeout);
   if (http2) {
-    const auto end = net::after(context_.core, context_.options->decoy.connection_timeout);
     co_await DecoySiteH2::serve(site, context_.core, client, end);
   } else {
-    co_await DecoySite::serve(site, context_.core, client, {});
+    co_await DecoySite::serve(site, context_.core, client, {}, end);
   }
 }
 
@@ -218,7 +218,8 @@ net::Task<void> TunnelReception::receive_alone(net::TlsStream& client, DecoySpli
   if (*judged == Judgement::admit) co_return ok();
   if (site) {
     const OpenSplice open;
-    co_await DecoySite::serve(site, context_.core, client, std::move(held));
+    const auto end = net::after(context_.core, options->decoy.connection_timeout);
+    co_await DecoySite::serve(site, context_.core, client, std::move(held), end);
   }
   co_return fail(Errc::denied);
 }

@@ -48,6 +48,15 @@ TEST(DecoySite, AnswersConditions) {
   EXPECT_EQ(ask(*files, "If-None-Match: \"x\"\r\nIf-Modified-Since: " + modified + "\r\n").status, 200U);
 }
 
+TEST(DecoySite, TheLastAnswerSaysSo) {
+  const DecoySite none;
+  for (const bool last : {false, true}) {
+    const auto answer = none.answer("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "now", last);
+    EXPECT_EQ(answer.close, last);
+    EXPECT_EQ(answer.head.find("Connection: close") != std::string::npos, last);
+  }
+}
+
 TEST(DecoySite, AnswersRanges) {
   const auto files = site();
   const auto part = ask(*files, "Range: bytes=2-4\r\n");

@@ -281,6 +281,31 @@ TEST(TunnelReception, ShowsAFolderWhenThereIsNoOrigin) {
   std::filesystem::remove(folder + ".outside");
 }
 
+TEST(TunnelReception, AFolderAnswersAThousandRequestsOfAConnection) {
+  std::string name = (std::filesystem::temp_directory_path() / "village-site-XXXXXX").string();
+  const std::string folder = ::mkdtemp(name.data());
+  Front front{[&](Node&, Node& exit) {
+    exit.options->decoy.origin.reset();
+    exit.options->decoy.directory = folder;
+  }};
+  std::filesystem::remove_all(folder);
+  const auto answers = front.world.run(clients, [&](net::Core& core) -> boost::asio::awaitable<int> {
+    auto tls = co_await knock(core, front.exit());
+    if (!tls) co_return -1;
+    std::string all;
+    for (int i = 0; i < 1'005; ++i) all += get;
+    (void)co_await (*tls)->write_all(as_bytes(all));
+    auto said = co_await read_all(**tls);
+    if (!said) co_return -2;
+    int count = 0;
+    const auto text = as_text(*said);
+    for (auto at = text.find("HTTP/1.1 404"); at != text.npos; at = text.find("HTTP/1.1 404", at + 1))
+      ++count;
+    co_return count;
+  });
+  EXPECT_EQ(answers, 1'000);
+}
+
 TEST(TunnelReception, SharesPlacesAmongNetworks) {
   Front front{[](Node&, Node& exit) { exit.options->decoy.connections_share_max = 3; }};
   const auto counted = metric("villaged_htx_decoy_refused_total", "reason=\"share\"");

@@ -110,6 +110,28 @@ TEST(TunnelUdp, TooLongDatagramsAreRefusedAndWhatTheKernelCannotSendIsDropped) {
   EXPECT_EQ(server.receive().first.size(), 65'502U);
 }
 
+TEST(TunnelUdp, ADatagramWithNowhereToGoTakesNoOtherWithIt) {
+  TunnelWorld world;
+  auto [entry, exit] = world.pair(Outer::none);
+  Path path{world, entry};
+  ASSERT_FALSE(path.error);
+  UdpPeer peer{net::loopback_v4()};
+  ASSERT_TRUE(path.round_trip(peer, net::to_target(peer.local()), as_bytes("warm")));
+  const auto all = std::byte{255};
+  const Target nowhere{Ipv4Address{all, all, all, all}, 9};  // a broadcast, which the socket may not send
+  world.run(clients, [&](net::Core&) -> asio_void {          // one batch
+    for (const auto* text : {"one", "two"}) {
+      EXPECT_TRUE(path.path->send(nowhere, as_bytes(std::string_view{"lost"})));
+      EXPECT_TRUE(path.path->send(net::to_target(peer.local()), as_bytes(std::string_view{text})));
+    }
+    co_return;
+  });
+  for (const auto* text : {"one", "two"}) {
+    const auto [bytes, from] = peer.receive();
+    EXPECT_EQ(as_text(bytes), text);
+  }
+}
+
 TEST(TunnelUdp, ManyAssociationsKeepApart) {
   TunnelWorld world;
   auto [entry, exit] = world.pair(Outer::none);
