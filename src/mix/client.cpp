@@ -18,7 +18,7 @@ constexpr village::limits::Row rows[] = {
     {"mix", "sender_bytes_max", limits::sender_bytes_max, 1, "of those one sender's, or all unknown ones'"},
     {"mix", "partial_messages_max", limits::partial_messages_max, limits::partial_message_bytes,
      "unfinished messages of a client"},
-    {"mix", "seen_messages_max", limits::seen_messages_max, 80, "delivered within 26 hours"},
+    {"mix", "seen_messages_max", limits::seen_messages_max, 110, "delivered within 26 hours"},
     {"mix", "receipts_held_max", limits::receipts_held_max, 8,
      "deliveries that the gateway keeps until their message is complete"},
     {"mix", "receipts_waiting_max", limits::receipts_waiting_max, 8, "receipts on their way to the gateway"},

@@ -55,7 +55,7 @@ void Client::on_reply(std::uint64_t receipt, const sphinx::Identifier& identifie
   release(receipt);
   if (parsed->message_id != purpose.answers.message || parsed->index != purpose.index) {
     ++counters_.refused_format;
-  } else if (outbox_.acknowledge(purpose, now)) {
+  } else if (outbox_.acknowledge(purpose, parsed->data, now)) {
     ++counters_.acknowledged;
   }
 }
@@ -73,7 +73,7 @@ void Client::on_fragment(std::uint64_t receipt, const PlainPayload& fragment,
   ++counters_.fragments_received;
   if (seen_.contains(fragment.message_id)) {
     // The acknowledgement was lost, or a gateway hands it over again.
-    owe(fragment);
+    owe(fragment, seen_.proof(fragment.message_id));
     ++counters_.repeated;
     const auto unconfirmed = unconfirmed_.find(fragment.message_id);
     const bool held = reassembly_.receipts() + unconfirmed_receipts_ < limits::receipts_held_max;
@@ -97,9 +97,13 @@ void Client::on_fragment(std::uint64_t receipt, const PlainPayload& fragment,
   if (taken == repeated || taken == resumed) ++counters_.repeated;
   if (taken == complete) {
     auto waiting = owed_at_end_.extract(fragment.message_id);
-    if (!on_complete(reassembly_.finish(fragment.message_id), wall)) return;
-    owe(fragment);
-    if (!waiting.empty()) owe(std::move(waiting.mapped()));
+    const auto proof = on_complete(reassembly_.finish(fragment.message_id), wall);
+    if (!proof) return;
+    owe(fragment, &*proof);
+    if (!waiting.empty()) {
+      waiting.mapped().proof = *proof;
+      owe(std::move(waiting.mapped()));
+    }
   } else if (fragment.index + 1 == fragment.count) {
     // The last one is acknowledged when all is there and opens: only then may the sender think that it
     // arrived.
@@ -126,14 +130,14 @@ std::optional<crypto::Ed25519Public> Client::sender_of(const PlainPayload& fragm
   return head->sender;
 }
 
-bool Client::on_complete(Reassembly::Message message, WallTime wall) {
+std::optional<DeliveryProof> Client::on_complete(Reassembly::Message message, WallTime wall) {
   auto opened = open_message(identity_, message.id, message.sealed);
   const bool may_reply = opened && (!message.answers || message.answers->peer == opened->head.sender);
   const bool good_age = opened && age_is_good(opened->head.sealed, wall);
-  if (!may_reply || !good_age || !seen_.add(message.id, wall)) {
+  if (!may_reply || !good_age || !seen_.add(message.id, wall, opened->proof)) {
     ++(opened && may_reply ? counters_.refused_age : counters_.refused_seal);
     release(message.receipts);
-    return false;
+    return std::nullopt;
   }
   MessageReceived received;
   received.id = message.id;
@@ -152,7 +156,7 @@ bool Client::on_complete(Reassembly::Message message, WallTime wall) {
   } else {
     release(message.receipts);
   }
-  return true;
+  return opened->proof;
 }
 
 std::size_t Client::keep_blocks(const MessageId& id, const crypto::Ed25519Public& sender,
@@ -169,9 +173,13 @@ std::size_t Client::keep_blocks(const MessageId& id, const crypto::Ed25519Public
   return count;
 }
 
-/// owe queues the acknowledgement of a fragment, by the first block that came with it.
-void Client::owe(const PlainPayload& fragment) {
-  if (!fragment.reply_blocks.empty()) owe(owed_for(fragment));
+/// owe queues the acknowledgement of a fragment, by the first block that came with it. That of a last
+/// fragment carries the proof that the message was opened.
+void Client::owe(const PlainPayload& fragment, const DeliveryProof* proof) {
+  if (fragment.reply_blocks.empty()) return;
+  auto owed = owed_for(fragment);
+  if (proof != nullptr && fragment.index + 1 == fragment.count) owed.proof = *proof;
+  owe(std::move(owed));
 }
 
 void Client::owe(Owed owed) {
@@ -184,8 +192,11 @@ void Client::owe(Owed owed) {
 
 Client::Owed Client::owed_for(const PlainPayload& fragment) {
   const auto& block = fragment.reply_blocks[0];
-  return {
-      {block.epoch, block.form, to_bytes(block.bytes)}, fragment.message_id, fragment.index, fragment.count};
+  return {{block.epoch, block.form, to_bytes(block.bytes)},
+          fragment.message_id,
+          fragment.index,
+          fragment.count,
+          std::nullopt};
 }
 
 }  // namespace village::mix

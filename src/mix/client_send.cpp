@@ -92,9 +92,9 @@ Result<MessageId> Client::send(const Recipient& recipient, ByteView message, con
   const auto id = random_id();
   VG_TRY(blocks, make_reply_blocks({id, recipient.key}, recipient.gateway, options.replies, now, wall));
   VG_TRY(sealed, seal_message(identity_, recipient.key, id, blocks, message, wall, *random_));
-  VG_TRY_VOID(enqueue({id, PayloadType::data, std::move(sealed), now + options.time_max, recipient.key},
-                      {wire::NodeId::of(recipient.key), recipient.gateway, recipient.key, std::nullopt},
-                      now));
+  VG_TRY_VOID(enqueue(
+      {id, PayloadType::data, std::move(sealed.bytes), now + options.time_max, recipient.key, sealed.proof},
+      {wire::NodeId::of(recipient.key), recipient.gateway, recipient.key, std::nullopt}, now));
   return id;
 }
 
@@ -106,10 +106,10 @@ Result<MessageId> Client::reply(const MessageId& to, ByteView message, Duration 
   if (wall >= until) return fail(Errc::timed_out);
   const auto id = random_id();
   VG_TRY(sealed, seal_message(identity_, sender, id, {}, message, wall, *random_));
-  if (fragment_count(sealed.size(), fragment_data_bytes(capacity())) > blocks.size()) {
+  if (fragment_count(sealed.bytes.size(), fragment_data_bytes(capacity())) > blocks.size()) {
     return fail(Errc::limit_exceeded, blocks.size());
   }
-  VG_TRY_VOID(enqueue({id, PayloadType::reply, std::move(sealed), now + time_max, sender},
+  VG_TRY_VOID(enqueue({id, PayloadType::reply, std::move(sealed.bytes), now + time_max, sender, sealed.proof},
                       {wire::NodeId::of(sender), options_.gateway, sender, to}, now));
   return id;
 }
@@ -134,6 +134,7 @@ std::optional<ClientPacket> Client::write_acknowledgement(ByteSpan packet, WallT
       payload.message_id = owed.id;
       payload.index = owed.index;
       payload.count = owed.count;
+      if (owed.proof) payload.data = *owed.proof;
       Bytes plain(capacity());
       VG_CHECK(write_plain_payload(payload, plain).has_value());
       if (const auto written = write_block_packet(owed.block, plain, packet)) {

@@ -60,10 +60,18 @@ class NoRandom final : public RandomSource {
   void fill(ByteSpan) override { VG_CHECK(false); }
 };
 
+DeliveryProof proof_of(const noise::HandshakeState& state) {
+  DeliveryProof proof{};
+  noise::CipherState cipher{noise::Cipher::chacha_poly, std::move(state.split().responder_to_initiator)};
+  VG_CHECK(cipher.encrypt({}, {}, proof).has_value());
+  return proof;
+}
+
 /// Opening is a head that was opened and the cipher for what follows.
 struct Opening {
   MessageHead head;
   std::size_t body_bytes = 0;
+  DeliveryProof proof{};
   noise::CipherState cipher;
 };
 
@@ -89,7 +97,7 @@ Result<Opening> begin(const MessageIdentity& recipient, const MessageId& id, Byt
   if (head.sealed_bytes > limits::sealed_bytes_max) return fail(Errc::limit_exceeded);
   constexpr std::uint64_t seconds_max = 9'000'000'000;  // fits nanoseconds in 63 bits
   head.sealed = WallTime{std::chrono::seconds{std::min(seconds, seconds_max)}};
-  return Opening{head, body_bytes, std::move(state.transport().receive)};
+  return Opening{head, body_bytes, proof_of(state), std::move(state.transport().receive)};
 }
 
 }  // namespace
@@ -101,9 +109,9 @@ crypto::X25519KeyPair MessageIdentity::key_pair() const {
   return {keys_.private_key.clone(), keys_.public_key};
 }
 
-Result<Bytes> seal_message(const MessageIdentity& sender, const crypto::Ed25519Public& recipient,
-                           const MessageId& id, std::span<const OwnedEnvelope> reply_blocks, ByteView message,
-                           WallTime now, RandomSource& random) {
+Result<SealedMessage> seal_message(const MessageIdentity& sender, const crypto::Ed25519Public& recipient,
+                                   const MessageId& id, std::span<const OwnedEnvelope> reply_blocks,
+                                   ByteView message, WallTime now, RandomSource& random) {
   if (message.size() > limits::message_bytes_max || reply_blocks.size() > limits::reply_blocks_max) {
     return fail(Errc::limit_exceeded);
   }
@@ -133,7 +141,7 @@ Result<Bytes> seal_message(const MessageIdentity& sender, const crypto::Ed25519P
     out = out.subspan(chunk.size() + noise::tag_bytes);
     rest = rest.subspan(chunk.size());
   }
-  return sealed;
+  return SealedMessage{std::move(sealed), proof_of(state)};
 }
 
 Result<MessageHead> open_head(const MessageIdentity& recipient, const MessageId& id, ByteView sealed) {
@@ -155,6 +163,7 @@ Result<OpenedMessage> open_message(const MessageIdentity& recipient, const Messa
   }
   OpenedMessage message;
   message.head = opening.head;
+  message.proof = opening.proof;
   VG_TRY_VOID(read_body(body, message));
   return message;
 }

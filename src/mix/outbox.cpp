@@ -153,14 +153,16 @@ void Outbox::postpone(const MessageId& id, Instant until) {
   timers_.insert({until, id, wake_timer});
 }
 
-bool Outbox::acknowledge(const ReplyPurpose& purpose, Instant now) {
+bool Outbox::acknowledge(const ReplyPurpose& purpose, ByteView proof, Instant now) {
   const auto at = entries_.find(purpose.answers.message);
   if (at == entries_.end() || purpose.index >= at->second.fragments.size()) return false;
   auto& entry = at->second;
   auto& fragment = entry.fragments[purpose.index];
   if (fragment.state == Fragment::State::acknowledged) return false;
+  const bool last = purpose.index + 1U == entry.fragments.size();
+  if (last && !crypto::equal(proof, entry.message.proof)) return false;
   // The last one of several waits for the others: that says nothing about the way.
-  const bool waits = purpose.index + 1U == entry.fragments.size() && purpose.index > 0;
+  const bool waits = last && purpose.index > 0;
   if (!waits) surplus_.add(now - purpose.sent - purpose.held);
   if (fragment.state == Fragment::State::under_way) {
     timers_.erase({fragment.due, at->first, purpose.index});

@@ -21,9 +21,12 @@ Result<void> check(const PlainPayload& payload) {
     if (payload.data.empty()) return fail(Errc::malformed, 22);
     return ok();
   }
-  if (payload.type != PayloadType::acknowledgement && payload.count != 1) return fail(Errc::malformed, 19);
+  const bool acknowledges = payload.type == PayloadType::acknowledgement;
+  if (!acknowledges && payload.count != 1) return fail(Errc::malformed, 19);
   if (!payload.reply_blocks.empty()) return fail(Errc::malformed, 21);
-  if (!payload.data.empty()) return fail(Errc::malformed, 22);
+  const bool proves = acknowledges && payload.index + 1 == payload.count;
+  if (payload.data.size() != (proves ? std::tuple_size_v<DeliveryProof> : 0))
+    return fail(Errc::malformed, 22);
   return ok();
 }
 

@@ -22,9 +22,14 @@ std::size_t SeenMessages::Hash::operator()(const MessageId& id) const {
 }
 
 bool SeenMessages::restore(const SeenMessage& seen) {
-  if (full() || !ids_.insert(seen.id).second) return false;
+  if (full() || !ids_.emplace(seen.id, seen.proof).second) return false;
   entries_.push_back(seen);
   return true;
+}
+
+const DeliveryProof* SeenMessages::proof(const MessageId& id) const {
+  const auto found = ids_.find(id);
+  return found == ids_.end() ? nullptr : &found->second;
 }
 
 std::size_t SeenMessages::expire(WallTime now) {

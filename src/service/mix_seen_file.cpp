@@ -9,7 +9,7 @@ namespace village::service {
 namespace {
 
 constexpr std::string_view file_mark = "villaged mix messages seen 1";
-constexpr std::size_t body_bytes = 16 + 8;
+constexpr std::size_t body_bytes = 16 + 8 + 16;
 constexpr std::size_t garbage_bytes_min = 1024 * 1024;
 
 ByteArray<body_bytes> body_of(const mix::SeenMessage& message) {
@@ -18,6 +18,7 @@ ByteArray<body_bytes> body_of(const mix::SeenMessage& message) {
   writer.bytes(message.id);
   const auto since = std::max(message.until.time_since_epoch(), Duration{0});
   writer.u64(static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(since).count()));
+  writer.bytes(message.proof);
   return body;
 }
 
@@ -30,6 +31,7 @@ void restore(ByteView body, mix::Client& client, WallTime now) {
       std::chrono::ceil<std::chrono::seconds>(now.time_since_epoch() + mix::limits::seen_time);
   const auto until = std::min(reader.u64().value(), static_cast<std::uint64_t>(latest.count()));
   message.until = WallTime{std::chrono::seconds{until}};
+  if (!reader.fill(message.proof)) return;
   if (message.until > now) client.restore_seen(message);
 }
 
@@ -46,7 +48,9 @@ Result<MixSeenFile> MixSeenFile::open(std::string path, mix::Client& client, Wal
 }
 
 Result<void> MixSeenFile::append(const mix::SeenMessage& message, const mix::SeenMessages& seen) {
-  const auto written = file_.append(body_of(message));
+  auto whole = message;
+  if (const auto* proof = seen.proof(message.id)) whole.proof = *proof;
+  const auto written = file_.append(body_of(whole));
   if (!written) return rewrite(seen) ? ok() : written;
   const auto live = seen.entries().size() * (body_bytes + RecordFile::overhead_bytes);
   if (file_.bytes() < std::max(rewrite_at_, 2 * live + garbage_bytes_min)) return ok();

@@ -1,8 +1,9 @@
 #pragma once
 // MixSeenFile: ids of messages received, so that none is handed to its user twice, over restarts too.
 //
-// Bodies of the records (record_file.hpp): message id 16 | until u64 (seconds since 1970). An id is written
-// before the message's deliveries are confirmed to the gateway. Written anew when most of it has expired.
+// Bodies of the records (record_file.hpp): message id 16 | until u64 (seconds since 1970) | delivery
+// proof 16. An id is written before the message's deliveries are confirmed to the gateway. Written anew when
+// most of it has expired.
 #include <string>
 
 #include "service/record_file.hpp"
@@ -19,8 +20,8 @@ class MixSeenFile {
   /// any delivery. Errors: io, unsupported (another file).
   static Result<MixSeenFile> open(std::string path, mix::Client& client, WallTime now,
                                   std::size_t* dropped = nullptr);
-  /// append writes one id. `seen` holds it already; the file is written anew from it when that is worth it.
-  /// Errors: io, closed.
+  /// append writes one id, with the proof that `seen` has of it: `seen` holds it already; the file is written
+  /// anew from it when that is worth it. Errors: io, closed.
   Result<void> append(const mix::SeenMessage& message, const mix::SeenMessages& seen);
 
   std::size_t bytes() const { return file_.bytes(); }

@@ -115,7 +115,8 @@ Result<TicketKeyring> TicketKeyring::read(const std::string& path) {
 
 Result<TicketKeyring> TicketKeyring::update(const std::string& path,
                                             const std::function<bool(TicketKeyring&)>& change) {
-  VG_TRY(lock, lock_folder(path));
+  const auto lock = lock_folder(path);
+  if (!lock) return lock.error();
   auto ring = read(path);
   if (!ring && ring.error() == fail(Errc::io, ENOENT)) ring = TicketKeyring{};
   if (!ring) return ring;

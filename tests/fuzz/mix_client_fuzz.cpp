@@ -54,14 +54,14 @@ struct World {
         mix::seal_message(mix::MessageIdentity{key}, key.public_key, id, {}, message, wall, random);
     VG_CHECK(sealed.has_value());
     const auto piece = mix::fragment_data_bytes(capacity);
-    const auto count = mix::fragment_count(sealed->size(), piece);
+    const auto count = mix::fragment_count(sealed->bytes.size(), piece);
     for (std::size_t i = count; i > 0; --i) {
       mix::PlainPayload fragment;
       fragment.type = mix::PayloadType::data;
       fragment.message_id = id;
       fragment.index = static_cast<std::uint16_t>(i - 1);
       fragment.count = static_cast<std::uint16_t>(count);
-      fragment.data = mix::fragment_of(*sealed, i - 1, piece);
+      fragment.data = mix::fragment_of(sealed->bytes, i - 1, piece);
       Bytes plain(capacity);
       VG_CHECK(mix::write_plain_payload(fragment, plain).has_value());
       deliver(plain);

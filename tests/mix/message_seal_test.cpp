@@ -23,7 +23,7 @@ class MessageSeal : public testing::Test {
     return bytes;
   }
   Bytes seal(ByteView message, std::span<const OwnedEnvelope> blocks = {}) {
-    return seal_message(alice, bob.node_key(), id, blocks, message, now, random).value();
+    return seal_message(alice, bob.node_key(), id, blocks, message, now, random).value().bytes;
   }
 };
 
@@ -40,6 +40,14 @@ TEST_F(MessageSeal, OpensToTheSameBytesAndNamesTheSender) {
     const auto head = open_head(bob, id, ByteView{sealed}.first(sealed_head_bytes)).value();
     EXPECT_EQ(head.sealed_bytes, sealed.size());
   }
+}
+
+TEST_F(MessageSeal, ProvesItsDelivery) {
+  const auto first = seal_message(alice, bob.node_key(), id, {}, as_bytes("x"), now, random).value();
+  const auto second = seal_message(alice, bob.node_key(), id, {}, as_bytes("x"), now, random).value();
+  EXPECT_EQ(open_message(bob, id, first.bytes).value().proof, first.proof);
+  EXPECT_NE(first.proof, second.proof);
+  EXPECT_NE(first.proof, DeliveryProof{});
 }
 
 TEST_F(MessageSeal, CarriesReplyBlocks) {

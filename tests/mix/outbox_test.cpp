@@ -27,9 +27,11 @@ class OutboxTest : public testing::Test {
   SeededRandom random{9};
   ReplyBlocks blocks;
   Outbox outbox{piece, surplus, blocks};
+  DeliveryProof proof{std::byte{0x77}};
 
   void add(std::uint8_t id, std::size_t size, Instant expires = start + 1h) {
-    ASSERT_TRUE(outbox.add({message_id(id), PayloadType::data, Bytes(size, std::byte{id}), expires}, start));
+    ASSERT_TRUE(outbox.add(
+        {message_id(id), PayloadType::data, Bytes(size, std::byte{id}), expires, {}, proof}, start));
   }
   /// send_one sends what is next and keeps a block for its acknowledgement.
   std::optional<ReplyPurpose> send_one(Instant now, Duration held = 400ms) {
@@ -64,10 +66,10 @@ TEST_F(OutboxTest, CutsAndReportsDelivery) {
   }
   EXPECT_EQ(sizes, (std::vector<std::size_t>{100, 100, 50}));
   EXPECT_EQ(blocks.size(), 3U);
-  for (const auto i : {1U, 2U}) EXPECT_TRUE(outbox.acknowledge(sent[i], start + 1s));
-  EXPECT_FALSE(outbox.acknowledge(sent[1], start + 1s)) << "already";
+  for (const auto i : {1U, 2U}) EXPECT_TRUE(outbox.acknowledge(sent[i], proof, start + 1s));
+  EXPECT_FALSE(outbox.acknowledge(sent[1], proof, start + 1s)) << "already";
   EXPECT_FALSE(outbox.poll_event());
-  EXPECT_TRUE(outbox.acknowledge(sent[0], start + 1s));
+  EXPECT_TRUE(outbox.acknowledge(sent[0], proof, start + 1s));
   const auto event = outbox.poll_event();
   ASSERT_TRUE(event);
   EXPECT_EQ(event->id, message_id(1));
@@ -75,6 +77,17 @@ TEST_F(OutboxTest, CutsAndReportsDelivery) {
   EXPECT_EQ(outbox.bytes(), 0U);
   EXPECT_EQ(blocks.size(), 0U);
   EXPECT_FALSE(outbox.next_deadline());
+}
+
+TEST_F(OutboxTest, BelievesNoDeliveryWithoutItsProof) {
+  add(1, 150);
+  const auto sent = send_all(start);
+  EXPECT_TRUE(outbox.acknowledge(sent[0], {}, start + 1s));
+  EXPECT_FALSE(outbox.acknowledge(sent[1], {}, start + 1s));
+  EXPECT_FALSE(outbox.acknowledge(sent[1], DeliveryProof{}, start + 1s));
+  EXPECT_FALSE(outbox.poll_event());
+  EXPECT_TRUE(outbox.acknowledge(sent[1], proof, start + 1s));
+  EXPECT_FALSE(outbox.poll_event()->failure);
 }
 
 TEST_F(OutboxTest, SendsAgainAfterOneAndAHalfTimesTheExpectedTimeAndOneAndAHalfSeconds) {
@@ -111,25 +124,25 @@ TEST_F(OutboxTest, TakesAcknowledgementsOfFormerTransmissions) {
   const auto first = send_one(start).value();
   outbox.on_deadline(start + 10s);
   ASSERT_TRUE(outbox.next());
-  EXPECT_TRUE(outbox.acknowledge(first, start + 11s)) << "before it went again";
+  EXPECT_TRUE(outbox.acknowledge(first, proof, start + 11s)) << "before it went again";
   EXPECT_FALSE(outbox.poll_event()->failure);
   add(2, 10);
   const auto early = send_one(start).value();
   const auto later = outbox.next_deadline().value();
   outbox.on_deadline(later);
   ASSERT_TRUE(send_one(later));
-  EXPECT_TRUE(outbox.acknowledge(early, later + 1s)) << "after it went again";
+  EXPECT_TRUE(outbox.acknowledge(early, proof, later + 1s)) << "after it went again";
   EXPECT_FALSE(outbox.poll_event()->failure);
   EXPECT_FALSE(outbox.next_deadline());
 }
 
 TEST_F(OutboxTest, LearnsHowMuchLongerItTakes) {
   add(1, 3'000);
-  for (const auto& purpose : send_all(start)) outbox.acknowledge(purpose, start + 400ms + 3s);
+  for (const auto& purpose : send_all(start)) outbox.acknowledge(purpose, proof, start + 400ms + 3s);
   EXPECT_GT(outbox.surplus().expected(), 2s);
   for (int round = 0; round < 20; ++round) {
     add(static_cast<std::uint8_t>(2 + round), 3'000);
-    for (const auto& purpose : send_all(start)) outbox.acknowledge(purpose, start + 450ms);
+    for (const auto& purpose : send_all(start)) outbox.acknowledge(purpose, proof, start + 450ms);
   }
   EXPECT_LT(outbox.surplus().expected(), 100ms);
   EXPECT_GE(outbox.surplus().expected(), 50ms);
@@ -152,7 +165,7 @@ TEST_F(OutboxTest, KeepsNoMoreThanAWindowUnderWay) {
   EXPECT_EQ(sent.size(), limits::window_start);
   std::size_t most = sent.size();
   for (int round = 0; round < 12 && outbox.messages() > 0; ++round) {
-    for (const auto& purpose : sent) outbox.acknowledge(purpose, start + 500ms);
+    for (const auto& purpose : sent) outbox.acknowledge(purpose, proof, start + 500ms);
     sent = send_all(start);
     most = std::max(most, sent.size());
     EXPECT_LE(sent.size(), limits::window_max);

@@ -210,14 +210,17 @@ TEST_F(MixSeenFiles, Kill9ForgetsNoMessageThatWasDelivered) {
   const auto told = killed(300, [&](const auto& tell) {
     auto file = MixSeenFile::open(path, client, now).value();
     for (std::uint64_t n = 1; n < 3'000; ++n) {
-      const mix::SeenMessage message{id(n), now + 26h};
+      const mix::SeenMessage message{id(n), now + 26h, {std::byte(n)}};
       client.restore_seen(message);
       EXPECT_TRUE(file.append(message, client.seen()));
       tell(n);
     }
   });
   ASSERT_TRUE(MixSeenFile::open(path, client, now));
-  for (const auto n : told) EXPECT_TRUE(client.seen().contains(id(n)));
+  for (const auto n : told) {
+    ASSERT_TRUE(client.seen().contains(id(n)));
+    EXPECT_EQ(*client.seen().proof(id(n)), mix::DeliveryProof{std::byte(n)});
+  }
   mix::Client later{key, mix::ClientOptions{node(1)}, random, Instant{}};
   ASSERT_TRUE(MixSeenFile::open(path, later, now + 26h));
   EXPECT_FALSE(later.seen().contains(id(1))) << "long enough";
@@ -226,7 +229,7 @@ TEST_F(MixSeenFiles, Kill9ForgetsNoMessageThatWasDelivered) {
 TEST_F(MixSeenFiles, AClockThatWasAheadKeepsNothingForEver) {
   {
     auto file = MixSeenFile::open(path, client, now + 1'000h).value();
-    const mix::SeenMessage message{id(1), now + 1'026h};
+    const mix::SeenMessage message{id(1), now + 1'026h, {}};
     client.restore_seen(message);
     ASSERT_TRUE(file.append(message, client.seen()));
   }

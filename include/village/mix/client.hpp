@@ -184,6 +184,7 @@ class Client {
     MessageId id{};
     std::uint16_t index = 0;
     std::uint16_t count = 1;
+    std::optional<DeliveryProof> proof;  ///< of a last fragment
   };
   /// Route is how the fragments of a message leave.
   struct Route {
@@ -244,8 +245,8 @@ class Client {
   void on_fragment(std::uint64_t receipt, const PlainPayload& fragment, const std::optional<Answers>& answers,
                    Instant now, WallTime wall);
   std::optional<crypto::Ed25519Public> sender_of(const PlainPayload& fragment, WallTime wall);
-  bool on_complete(Reassembly::Message message, WallTime wall);
-  void owe(const PlainPayload& fragment);
+  std::optional<DeliveryProof> on_complete(Reassembly::Message message, WallTime wall);
+  void owe(const PlainPayload& fragment, const DeliveryProof* proof = nullptr);
   static Owed owed_for(const PlainPayload& fragment);
   void owe(Owed owed);
   std::size_t keep_blocks(const MessageId& id, const crypto::Ed25519Public& sender,

@@ -57,15 +57,23 @@ struct MessageHead {
 
 struct OpenedMessage {
   MessageHead head;
+  DeliveryProof proof{};
   std::vector<OwnedEnvelope> reply_blocks;
   Bytes bytes;
 };
 
+/// SealedMessage is what is cut, and how its delivery will be proven: the tag of an empty message under the
+/// key that Noise derives for the other direction, which X has no use for. Gateways and mixes cannot make it.
+struct SealedMessage {
+  Bytes bytes;
+  DeliveryProof proof{};
+};
+
 /// seal_message makes what is cut into fragments. Two X25519 and one key generation, about 100 us, and the
 /// copy. Errors: limit_exceeded (message_bytes_max, reply_blocks_max), bad_key (the recipient's).
-Result<Bytes> seal_message(const MessageIdentity& sender, const crypto::Ed25519Public& recipient,
-                           const MessageId& id, std::span<const OwnedEnvelope> reply_blocks, ByteView message,
-                           WallTime now, RandomSource& random);
+Result<SealedMessage> seal_message(const MessageIdentity& sender, const crypto::Ed25519Public& recipient,
+                                   const MessageId& id, std::span<const OwnedEnvelope> reply_blocks,
+                                   ByteView message, WallTime now, RandomSource& random);
 
 /// open_head opens the head alone. `sealed` begins with it. Errors: truncated, bad_tag, bad_key, version,
 /// auth_failed (the node key is not that of the static), limit_exceeded (longer than a message may be).

@@ -55,6 +55,7 @@ class Outbox {
     Bytes sealed;
     Instant expires{};
     crypto::Ed25519Public recipient{};
+    DeliveryProof proof{};
   };
   /// Pick is the fragment whose turn it is; `data` lives until the outbox changes.
   struct Pick {
@@ -85,8 +86,9 @@ class Outbox {
   void sent(const Pick& pick, const sphinx::Identifier& identifier, Duration held, Instant now);
   /// postpone: nothing of this message can leave now; it is asked for again at `until`.
   void postpone(const MessageId& id, Instant until);
-  /// acknowledge takes an acknowledgement for what `purpose` says; false if nobody waited for it.
-  bool acknowledge(const ReplyPurpose& purpose, Instant now);
+  /// acknowledge takes an acknowledgement for what `purpose` says; `proof` is what came in it. false if
+  /// nobody waited for it, or it is for the last fragment and does not prove the delivery.
+  bool acknowledge(const ReplyPurpose& purpose, ByteView proof, Instant now);
   /// give_up ends a message; false if it is not there.
   bool give_up(const MessageId& id, SendFailure failure);
 

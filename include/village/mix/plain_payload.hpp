@@ -10,9 +10,10 @@
 //   ..      zeros up to the capacity of a payload (1,683 bytes in N-2048, 2,048 in N-REG)
 //
 // Strict: there is one encoding of each payload. Fragments have index < count <= fragments_max and at least
-// one byte of data; the other types have no reply blocks and no data, loop and drop are 0 of 1. A form
-// decides what a reply block is, never its length: form 1 has 396 bytes, form 2 (all keys, for the crate) 396
-// to 1,340. Source: decisions/mix, Plain payload. Vectors: tests/vectors/mix/plain_payload.json.
+// one byte of data. The other types have no reply blocks and no data, but for the acknowledgement of a last
+// fragment, whose data are the 16 bytes of a DeliveryProof; loop and drop are 0 of 1. A form decides what a
+// reply block is, never its length: form 1 has 396 bytes, form 2 (all keys, for the crate) 396 to 1,340.
+// Source: decisions/mix, Plain payload. Vectors: tests/vectors/mix/plain_payload.json.
 #include <array>
 #include <cstdint>
 #include <span>
@@ -28,6 +29,8 @@
 namespace village::mix {
 
 using MessageId = ByteArray<16>;  ///< random, made by the sender
+/// DeliveryProof is what only who opened a message can make (message_seal.hpp).
+using DeliveryProof = ByteArray<16>;
 
 enum class PayloadType : std::uint8_t { data = 1, acknowledgement = 2, loop = 3, drop = 4, reply = 5 };
 

@@ -45,6 +45,8 @@ def valid_cases():
         yield "both forms", capacity, "data", 1, 2, [surb(4), surb(5, 2, 412)], 100
         yield "last epoch of all", capacity, "data", 0, 1, [surb(0, epoch=2**64 - 1)], 1
         yield "acknowledgement", capacity, "acknowledgement", 12, 838, [], 0
+        yield "acknowledgement of the last fragment", capacity, "acknowledgement", 837, 838, [], 16
+        yield "acknowledgement of the only fragment", capacity, "acknowledgement", 0, 1, [], 16
         yield "loop", capacity, "loop", 0, 1, [], 0
         yield "drop", capacity, "drop", 0, 1, [], 0
         yield "reply", capacity, "reply", 0, 2, [surb(6)], full - 407
@@ -78,7 +80,10 @@ def invalid_cases():
     yield "data longer than the payload", patched(22 + 407, [0xff, 0xff])
     yield "tail not zero", patched(capacity - 1, [1])
     yield "acknowledgement with data", encode(2, mid, 0, 1, [], b"x", capacity)
-    yield "acknowledgement with a reply block", encode(2, mid, 0, 1, [surb], b"", capacity)
+    yield "acknowledgement of the last fragment without a proof", encode(2, mid, 4, 5, [], b"", capacity)
+    yield "acknowledgement of another fragment with a proof", encode(2, mid, 3, 5, [], bytes(16), capacity)
+    yield "acknowledgement with a longer proof", encode(2, mid, 4, 5, [], bytes(17), capacity)
+    yield "acknowledgement with a reply block", encode(2, mid, 0, 1, [surb], bytes(16), capacity)
     yield "loop of two", encode(3, mid, 0, 2, [], b"", capacity)
     yield "drop with data", encode(4, mid, 0, 1, [], b"x", capacity)
     yield "loop with a reply block", encode(3, mid, 0, 1, [surb], b"", capacity)
