@@ -107,7 +107,8 @@ TEST(ChoosePath, HasAsManyHopsAsAsked) {
   EXPECT_EQ(path->front()->id, entry);
   EXPECT_EQ((*path)[1]->layer, 1);
   for (const std::size_t hops : {0U, 6U}) {
-    EXPECT_EQ(choose_path(*view, recipient, random, {hops, {}, {}, true, {}}).error().code, Errc::bad_argument);
+    EXPECT_EQ(choose_path(*view, recipient, random, {hops, {}, {}, true, {}}).error().code,
+              Errc::bad_argument);
   }
 }
 
