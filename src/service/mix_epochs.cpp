@@ -72,6 +72,7 @@ void MixEpochs::install(mix::Epoch epoch) {
         "the next key",
         epoch, name(shards.error().code));
     retired_.insert(epoch);
+    ++version_;
     store_->remove(epoch);
     return;
   }
@@ -105,7 +106,12 @@ MixEpochs::Published MixEpochs::published(WallTime wall) const {
   out.vrf = keys_->vrf_public();
   const auto current = options_.epochs.at(wall);
   for (mix::Epoch epoch = current; epoch <= current + epochs_ahead; ++epoch) {
-    if (const auto keys = keys_->find(epoch)) out.keys.emplace_back(epoch, keys->sphinx_public);
+    if (retired_.contains(epoch)) {
+      out.keys
+          .clear();  // a descriptor's epochs are consecutive; without a key for one nobody sends us packets
+    } else if (const auto keys = keys_->find(epoch)) {
+      out.keys.emplace_back(epoch, keys->sphinx_public);
+    }
   }
   for (mix::Epoch back = 1; back <= 4 && back <= current && out.proofs.size() < proofs_max; ++back) {
     if (auto proof = keys_->publishable(current - back, wall, options_.delay.max))

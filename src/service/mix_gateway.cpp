@@ -120,7 +120,10 @@ void MixGateway::fetch_here(const wire::NodeId& client, const std::shared_ptr<Mi
 
 void MixGateway::attach(const wire::NodeId& client, std::shared_ptr<MixInbox> inbox) {
   at_home([client, inbox = std::move(inbox)](MixGateway& self) {
-    self.attached_[client].push_back(inbox);
+    auto& inboxes = self.attached_[client];
+    std::erase_if(inboxes,
+                  [](const auto& each) { return each.expired(); });  // sessions without mail leave too
+    inboxes.push_back(inbox);
     const auto count = static_cast<std::uint32_t>(self.mailbox_.waiting(client));
     boost::asio::post(inbox->core.io(), [inbox, count] {
       inbox->waiting = count;

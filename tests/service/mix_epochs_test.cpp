@@ -92,6 +92,25 @@ TEST_F(MixEpochsTest, ARestartKeepsKeysAndWhatTheySaw) {
   EXPECT_EQ(bench.held[1'000][mix::owner_of(tag, 2)]->check(std::array{tag}).replayed, 1U);
 }
 
+TEST_F(MixEpochsTest, ARetiredKeyIsNotPublished) {
+  {
+    Bench bench;
+    MixEpochs epochs{options_, bench, 2};
+    ASSERT_EQ(epochs.open(random_, now_, in(1'000, 1min)), "");
+  }
+  for (const auto& entry : std::filesystem::directory_iterator{options_.keys_path}) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with("replay-1001-")) std::filesystem::resize_file(entry.path(), 100);  // damaged
+  }
+  Bench bench;
+  MixEpochs epochs{options_, bench, 2};
+  ASSERT_EQ(epochs.open(random_, now_, in(1'000, 2min)), "");
+  EXPECT_FALSE(bench.installed.contains(1'001));
+  const auto published = epochs.published(in(1'000, 2min)).keys;
+  ASSERT_EQ(published.size(), 1U);
+  EXPECT_EQ(published[0].first, 1'002U);
+}
+
 TEST_F(MixEpochsTest, AProofIsPublishedWhenTheLastPacketHasLeft) {
   Bench bench;
   MixEpochs epochs{options_, bench, 2};
