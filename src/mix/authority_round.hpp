@@ -43,7 +43,6 @@ class AuthorityRound {
   void report(AuthorityReport::Kind kind, const crypto::Ed25519Public& who);
   void pass_on(EndorsedStatement& statement);
   void accept(std::vector<EndorsedStatement>& heard, EndorsedStatement statement);
-  void make_reveal();
   void settle_votes();
   void settle_reveals_and_sign();
   void tell_signatures();
