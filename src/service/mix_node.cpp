@@ -59,6 +59,7 @@ MixAuthoritySettings authority_settings(const MixOptions& options) {
   settings.epochs = options.epochs;
   settings.folder = options.keys_path;
   for (const auto& key : options.directory.admitted) settings.admitted.push_back(wire::NodeId::of(key));
+  settings.open = options.directory.open;
   auto& parameters = settings.parameters;
   parameters.delay_mean = options.delay.mean;
   parameters.delay_max = options.delay.max;
