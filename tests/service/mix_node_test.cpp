@@ -49,6 +49,22 @@ TEST(MixNode, CarriesRepliesByReplyBlock) {
   EXPECT_EQ(back->reply_to, got->id);
 }
 
+TEST(MixNode, CarriesPacketsWhoseFirstHopIsTheSendersOwnGateway) {
+  // With five hops and two gateways no other one can stand in front.
+  MixWorld world;
+  world.parameters.hops = 5;
+  world.start();
+  MixOutgoing out;
+  out.to = world.clients[1]->address();
+  out.message = to_bytes(std::string_view{"the long way"});
+  const auto id = world.send(*world.clients[0], out);
+  ASSERT_TRUE(id);
+  const auto got = world.receive(*world.clients[1]);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(as_text(got->message), "the long way");
+  EXPECT_TRUE(world.until([&] { return world.fate(*world.clients[0], *id) == MixFate::delivered; }));
+}
+
 TEST(MixNode, LoopsComeBack) {
   MixWorld world;
   world.start();
