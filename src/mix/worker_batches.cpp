@@ -203,10 +203,10 @@ void Worker::State::find_routes(Batch& batch) {
   });
 }
 
-/// draw_units computes what the node's own draw is for each row, one epoch's key after the other, and returns
-/// the rows that have one: a key may have gone while the batch waited for other workers.
-std::uint64_t Worker::State::draw_units(const Batch& batch, Units& units) {
-  std::uint64_t has_draw = 0;
+/// draw_units computes what the node's own draw is for each row, one epoch's key after the other. A packet
+/// whose key went while its verdict was out has no draw any more, and no delay that an auditor would accept.
+void Worker::State::draw_units(Batch& batch, Units& units) {
+  std::uint64_t missing = batch.alive;
   std::array<sphinx::ReplayTag, limits::batch_packets_max> tags;
   std::array<std::size_t, limits::batch_packets_max> rows;
   Units drawn;
@@ -215,23 +215,25 @@ std::uint64_t Worker::State::draw_units(const Batch& batch, Units& units) {
     std::size_t count = 0;
     for_each_bit(batch.alive, [&](std::size_t row) {
       if (arena[batch.rows[row]].epoch != place.keys->epoch) return;
+      missing &= ~(std::uint64_t{1} << row);
       rows[count] = row;
       tags[count++] = batch.unwrap.tag(row);
     });
     if (count == 0) continue;
     units_of_tags(place.keys->delay_key.view(), {tags.data(), count}, drawn);
-    for (std::size_t i = 0; i < count; ++i) {
-      units[rows[i]] = drawn[i];
-      has_draw |= std::uint64_t{1} << rows[i];
-    }
+    for (std::size_t i = 0; i < count; ++i) units[rows[i]] = drawn[i];
   }
-  return has_draw;
+  for_each_bit(missing, [&](std::size_t row) {
+    if (batch.unwrap.routing(row).last) return;
+    drop(batch.rows[row], Drop::route);
+    batch.alive &= ~(std::uint64_t{1} << row);
+  });
 }
 
 void Worker::State::decide_delays(Batch& batch) {
   Units units{};
   const auto& rules = options.delays;
-  const auto decidable = rules.policy == DelayPolicy::header ? batch.alive : draw_units(batch, units);
+  if (rules.policy != DelayPolicy::header) draw_units(batch, units);
   // The last quarter of the places is not for long delays: else a few such packets a second keep out all
   // others.
   const bool scarce = arena.in_use() > arena.size() - options.held_packets / 4;
@@ -240,14 +242,8 @@ void Worker::State::decide_delays(Batch& batch) {
     const auto& routing = batch.unwrap.routing(row);
     if (routing.last) return;
     auto& place = arena[batch.rows[row]];
-    // Without its draw a packet would leave undelayed, told apart from all others.
-    const bool has_draw = (decidable >> row & 1) != 0;
-    auto reason = has_draw ? Drop::delay : Drop::route;
-    std::optional<HeaderDelay> delay;
-    if (has_draw) {
-      const auto decided = decide_delay(rules, routing.delay_ns, units[row], options.epochs.length);
-      if (decided) delay = *decided;
-    }
+    auto reason = Drop::delay;
+    const auto delay = decide_delay(rules, routing.delay_ns, units[row], options.epochs.length);
     if (delay && delay->delay <= longest) {
       place.due = place.received + delay->delay;
       counters.delays_zero += routing.delay_ns == 0;
