@@ -47,8 +47,6 @@ class MixChecker {
   void roles() {
     const std::set<MixRole> once{mix_.roles.begin(), mix_.roles.end()};
     if (once.size() != mix_.roles.size()) error("/mix/roles", "a role stands here twice");
-    if (mix_.has(MixRole::mix) && mix_.has(MixRole::gateway))
-      error("/mix/roles", "a node is a mix or a gateway, not both: take \"mix\" or \"gateway\" out");
     if (mix_.has(MixRole::client) && mix_.hops < 2)
       error("/mix/hops", "a message needs one mix and the recipient's gateway at least: 2 or more");
   }

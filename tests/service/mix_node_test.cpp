@@ -65,6 +65,26 @@ TEST(MixNode, CarriesPacketsWhoseFirstHopIsTheSendersOwnGateway) {
   EXPECT_TRUE(world.until([&] { return world.fate(*world.clients[0], *id) == MixFate::delivered; }));
 }
 
+TEST(MixNode, MayBeMixAndGatewayAtOnce) {
+  MixWorld world{6};
+  for (auto* gate : world.gateways) gate->options->roles = {service::MixRole::gateway, service::MixRole::mix};
+  world.start();
+  for (auto* from : world.clients) {
+    auto& to = from == world.clients[0] ? *world.clients[1] : *world.clients[0];
+    MixOutgoing out;
+    out.to = to.address();
+    out.message = test::pattern(5'000, 3);
+    const auto id = world.send(*from, out);
+    ASSERT_TRUE(id);
+    const auto got = world.receive(to);
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->message, out.message);
+    EXPECT_TRUE(world.until([&] { return world.fate(*from, *id) == MixFate::delivered; }));
+  }
+  EXPECT_NE(world.status(*world.gateways[0]).layer, 0U);
+  EXPECT_TRUE(world.until([&] { return world.status(*world.gateways[0]).loops_back >= 5; }));
+}
+
 TEST(MixNode, LoopsComeBack) {
   MixWorld world;
   world.start();
