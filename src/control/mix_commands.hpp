@@ -43,6 +43,9 @@ struct NamedDocument {
 };
 /// read_document reads a file in canonical form; otherwise nothing, and `problem` says why.
 std::optional<NamedDocument> read_document(const std::string& path, std::string& problem);
+/// fetched_document asks an authority ("host:port") for the document of an epoch.
+std::optional<NamedDocument> fetched_document(const std::string& from, mix::Epoch epoch,
+                                              std::string& problem);
 /// find_document takes the file `path`; without one asks --from (for --epoch, or the one by --epoch-length);
 /// without that reads what the configured node has kept of this epoch.
 std::optional<NamedDocument> find_document(const Arguments& arguments, const std::optional<std::string>& path,

@@ -18,31 +18,6 @@ namespace {
 
 constexpr auto fetch_time_max = std::chrono::seconds{20};
 
-std::optional<NamedDocument> fetched_document(const std::string& from, mix::Epoch epoch,
-                                              std::string& problem) {
-  const auto target = parse_target(from);
-  if (!target) {
-    problem = "--from takes an authority's address and port, like 192.0.2.1:9080";
-    return std::nullopt;
-  }
-  net::Runtime runtime{1};
-  runtime.start();
-  auto document = runtime.call(0, [&](net::Core& core) -> net::Task<mix::SignedDocument> {
-    net::TcpDialer dialer{core};
-    auto got =
-        co_await service::fetch_document(core, dialer, *target, epoch, net::after(core, fetch_time_max));
-    co_return got;
-  });
-  runtime.stop();
-  runtime.join();
-  if (document) return NamedDocument{from, *std::move(document)};
-  const auto code = document.error().code;
-  problem = code == Errc::not_found ? from + " has no document for epoch " + std::to_string(epoch)
-                                    : from + " did not give the document for epoch " + std::to_string(epoch) +
-                                          ": " + std::string{name(code)};
-  return std::nullopt;
-}
-
 /// kept_document looks where the node of the configuration keeps its documents.
 std::optional<NamedDocument> kept_document(const Arguments& arguments, std::string& problem) {
   const auto path = config_path(arguments);
@@ -68,6 +43,31 @@ std::optional<NamedDocument> kept_document(const Arguments& arguments, std::stri
 }
 
 }  // namespace
+
+std::optional<NamedDocument> fetched_document(const std::string& from, mix::Epoch epoch,
+                                              std::string& problem) {
+  const auto target = parse_target(from);
+  if (!target) {
+    problem = "--from takes an authority's address and port, like 192.0.2.1:9080";
+    return std::nullopt;
+  }
+  net::Runtime runtime{1};
+  runtime.start();
+  auto document = runtime.call(0, [&](net::Core& core) -> net::Task<mix::SignedDocument> {
+    net::TcpDialer dialer{core};
+    auto got =
+        co_await service::fetch_document(core, dialer, *target, epoch, net::after(core, fetch_time_max));
+    co_return got;
+  });
+  runtime.stop();
+  runtime.join();
+  if (document) return NamedDocument{from, *std::move(document)};
+  const auto code = document.error().code;
+  problem = code == Errc::not_found ? from + " has no document for epoch " + std::to_string(epoch)
+                                    : from + " did not give the document for epoch " + std::to_string(epoch) +
+                                          ": " + std::string{name(code)};
+  return std::nullopt;
+}
 
 std::optional<std::uint64_t> number_option(const Arguments& arguments, const std::string& option,
                                            std::uint64_t fallback, std::uint64_t low, std::uint64_t high,

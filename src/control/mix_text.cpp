@@ -92,11 +92,14 @@ Json mix_json(const service::MixStatus& status) {
 }
 
 std::string mix_text(const Json& mix) {
-  auto text = fmt::format("\nmixnet\n  roles    {}{}\n  epoch    {}, directory {} ({} nodes)\n",
-                          words(mix.value("roles", Json::array())),
-                          count(mix, "layer") != 0 ? fmt::format(", layer {}", count(mix, "layer")) : "",
-                          count(mix, "epoch"), flag(mix, "directory_valid") ? "valid" : "MISSING",
-                          count(mix, "nodes"));
+  const bool valid = flag(mix, "directory_valid");
+  const auto left = mix.value("epoch_left_s", 0.0);
+  auto text = fmt::format(
+      "\nmixnet\n  roles    {}{}\n  epoch    {}, {:.0f} s left, directory {}\n",
+      words(mix.value("roles", Json::array())),
+      count(mix, "layer") != 0 ? fmt::format(", layer {}", count(mix, "layer")) : "", count(mix, "epoch"),
+      left,
+      valid ? fmt::format("valid ({} nodes)", count(mix, "nodes")) : "MISSING: nothing is forwarded or sent");
   text += fmt::format("  packets  {} in, {} forwarded, {} delivered, {} held; links {} of {} open\n",
                       count(mix, "packets_in"), count(mix, "forwarded"), count(mix, "delivered"),
                       count(mix, "held"), count(mix, "links_open"), count(mix, "links"));

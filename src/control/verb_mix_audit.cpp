@@ -1,184 +1,163 @@
 // villaged mix audit: did nodes choose their delays? The proofs of an epoch stand in the document two later.
 #include <algorithm>
-#include <map>
 
 #include "control/files.hpp"
 #include "control/json.hpp"
+#include "control/mix_audit.hpp"
 #include "control/mix_commands.hpp"
 #include "control/status_text.hpp"
 #include "control/text_forms.hpp"
-#include "village/mix/delay_audit.hpp"
+#include "village/control/config.hpp"
+#include "village/net/clock.hpp"
 
 namespace village::control {
 namespace {
 
-constexpr std::size_t observations_bytes_max = 64 << 20;
+constexpr std::size_t observations_bytes_max = 1 << 30;
 constexpr std::size_t documents_max = 64;
 
-/// Found is one node's proof of one epoch, and what the check said.
-struct Found {
-  std::string node;
-  mix::Epoch epoch;
-  std::optional<mix::DelayAudit> audit;  ///< if the proof is good
-  std::size_t observed = 0, wrong = 0;
+/// Sources is what the configuration says of where to look; empty without one.
+struct Sources {
+  std::vector<std::string> authorities;   ///< addresses
+  std::vector<std::string> observations;  ///< files of this node that are there
+  mix::Epochs epochs;
 };
 
-struct Judged {
-  std::vector<Found> found;
-  std::size_t unproved = 0;  ///< observations of epochs that nobody proved
-  std::size_t unread = 0;    ///< lines that are no observation
-};
-
-/// audit_document checks the proofs that one document carries. The key is that of the document itself: a node
-/// that changes its VRF key between an epoch and its proof has no good proof.
-void audit_document(const mix::Document& document,
-                    const std::map<std::pair<mix::Epoch, std::string>, crypto::Ed25519Public>& keys,
-                    std::vector<Found>& found) {
-  for (const auto& node : document.nodes) {
-    for (const auto& proof : node.vrf_proofs) {
-      const auto id = node.id().name();
-      const bool known = std::any_of(found.begin(), found.end(), [&](const Found& each) {
-        return each.node == id && each.epoch == proof.epoch;
-      });
-      if (known) continue;
-      const auto then = keys.find({proof.epoch, id});  // from the document of that epoch, if it was given
-      const auto& key = then != keys.end() ? then->second : node.vrf_key;
-      auto audit = mix::DelayAudit::open(key, {proof.epoch, proof.proof});
-      Found each{id, proof.epoch, {}};
-      if (audit) each.audit.emplace(*std::move(audit));
-      found.push_back(std::move(each));
-    }
+Sources sources_of(const Arguments& arguments) {
+  Sources out;
+  if (const auto length = parse_duration(arguments.value_or("--epoch-length", "")))
+    out.epochs.length = *length;
+  if (const auto from = arguments.value("--from")) out.authorities.push_back(*from);
+  const auto outcome = load_config(config_path(arguments), false);
+  if (!outcome.config) return out;
+  const auto& mix = outcome.config->mix;
+  if (!arguments.has("--epoch-length")) out.epochs = mix.epochs;
+  for (const auto& entry : mix.directory.authorities) {
+    if (!arguments.has("--from")) out.authorities.push_back(to_text(entry.address));
   }
-}
-
-struct Line {
-  std::string node;
-  mix::Epoch epoch;
-  mix::Observation seen;
-};
-
-std::optional<Line> read_line(std::string_view text) {
-  const auto json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return std::nullopt;
-  const auto number = [&json](const char* member) -> std::optional<std::uint64_t> {
-    if (!json.contains(member) || !json[member].is_number_unsigned()) return std::nullopt;
-    return json[member].get<std::uint64_t>();
-  };
-  const auto epoch = number("epoch"), wish = number("wish_ns"), held = number("held_ns");
-  if (!epoch || !wish || !held || *held > static_cast<std::uint64_t>(mix::json_integer_max))
-    return std::nullopt;
-  for (const auto* member : {"node", "tag"}) {
-    if (!json.contains(member) || !json[member].is_string()) return std::nullopt;
-  }
-  const auto tag = from_hex(json["tag"].get<std::string>());
-  Line out{json["node"].get<std::string>(), *epoch, {}};
-  if (!tag || tag->size() != out.seen.tag.size()) return std::nullopt;
-  std::copy(tag->begin(), tag->end(), out.seen.tag.begin());
-  out.seen.wish_ns = *wish;
-  out.seen.held = Duration{static_cast<Duration::rep>(*held)};
+  const auto folder = mix.keys_path.empty() ? outcome.config->node.state_dir + "/mix" : mix.keys_path;
+  for (const auto* file : {"/observations.old.jsonl", "/observations.jsonl"})
+    out.observations.push_back(folder + file);
   return out;
 }
 
-void judge_lines(std::string_view text, const mix::DelayRules& rules, Duration tolerance, Judged& judged) {
-  while (!text.empty()) {
-    const auto end = std::min(text.find('\n'), text.size());
-    const auto line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.empty()) continue;
-    const auto seen = read_line(line);
-    if (!seen) {
-      ++judged.unread;
-      continue;
+/// fetch_all asks for the documents that authorities still have: of this epoch and those before.
+std::vector<NamedDocument> fetch_all(const Sources& sources, std::string& problem) {
+  std::vector<NamedDocument> found;
+  const auto current = sources.epochs.at(net::SystemClock{}.wall());
+  for (const auto& authority : sources.authorities) {
+    for (mix::Epoch back = 0; back < mix::limits::documents_kept && back <= current; ++back) {
+      auto document = fetched_document(authority, current - back, problem);
+      if (document) found.push_back(*std::move(document));
+      if (back == 1 && found.empty()) break;  // it does not answer, or has nothing at all
     }
-    const auto at = std::find_if(judged.found.begin(), judged.found.end(), [&seen](const Found& each) {
-      return each.node == seen->node && each.epoch == seen->epoch && each.audit;
-    });
-    if (at == judged.found.end()) {
-      ++judged.unproved;
-      continue;
-    }
-    ++at->observed;
-    if (!at->audit->judge(seen->seen, rules, tolerance).holds) ++at->wrong;
+    if (!found.empty()) break;
   }
+  if (found.empty() && sources.authorities.empty())
+    problem = "name documents' files, or an authority with --from; the configuration names none";
+  return found;
 }
 
-/// rules_of reads --policy; mean and maximum are the document's.
-std::optional<mix::DelayRules> rules_of(const Arguments& arguments, const mix::Parameters& parameters,
-                                        std::string& problem) {
-  mix::DelayRules rules;
-  const auto policy = arguments.value_or("--policy", "vrf");
-  if (policy != "vrf" && policy != "max") {
-    problem = "--policy takes \"vrf\" or \"max\": under \"header\" nothing is drawn";
-    return std::nullopt;
+bool read_documents(const Arguments& arguments, const Sources& sources, std::vector<NamedDocument>& documents,
+                    std::string& problem) {
+  const auto& rest = arguments.rest();
+  if (rest.size() == 1) {
+    documents = fetch_all(sources, problem);
+    return !documents.empty();
   }
-  rules.policy = policy == "vrf" ? mix::DelayPolicy::vrf : mix::DelayPolicy::max;
-  const auto distribution = mix::DelayDistribution::exponential(parameters.delay_mean);
-  if (!distribution) {
-    problem = "the document's mean delay cannot be drawn from";
-    return std::nullopt;
+  for (std::size_t i = 1; i < rest.size(); ++i) {
+    auto named = read_document(rest[i], problem);
+    if (!named) return false;
+    documents.push_back(*std::move(named));
   }
-  rules.distribution = *distribution;
-  rules.delay_max = parameters.delay_max;
-  return rules;
+  return true;
 }
 
-int tell(const Arguments& arguments, const Judged& judged) {
-  bool holds = judged.unread == 0 && judged.unproved == 0;
+std::string verdict(const AuditedNode& node) {
+  if (node.proof == AuditedNode::Proof::bad) return "BAD PROOF";
+  return node.suspect ? "SUSPECT" : "-";
+}
+
+std::string_view word(AuditedNode::Proof proof) {
+  switch (proof) {
+    case AuditedNode::Proof::good:
+      return "good";
+    case AuditedNode::Proof::bad:
+      return "bad";
+    case AuditedNode::Proof::none:
+      break;
+  }
+  return "none";
+}
+
+int tell(const Arguments& arguments, const MixAudit& audit) {
   Json list = Json::array();
-  std::vector<std::vector<std::string>> table{{"EPOCH", "NODE", "PROOF", "PACKETS", "WRONG"}};
-  for (const auto& each : judged.found) {
-    holds = holds && each.audit && each.wrong == 0;
+  std::vector<std::vector<std::string>> table{{"EPOCH", "NODE", "PROOF", "PACKETS", "WRONG", "VERDICT"}};
+  for (const auto& each : audit.nodes()) {
+    // Who proves nothing and was not seen needs no row.
+    const bool silent = each.proof == AuditedNode::Proof::none && each.packets == 0;
+    if (silent) continue;
     list.push_back({{"epoch", each.epoch},
                     {"node", each.node},
-                    {"proof", each.audit ? "good" : "bad"},
-                    {"packets", each.observed},
-                    {"wrong", each.wrong}});
-    table.push_back({std::to_string(each.epoch), each.node, each.audit ? "good" : "BAD",
-                     std::to_string(each.observed), std::to_string(each.wrong)});
+                    {"proof", word(each.proof)},
+                    {"packets", each.packets},
+                    {"wrong", each.wrong},
+                    {"suspect", each.suspect}});
+    table.push_back({std::to_string(each.epoch), each.node,
+                     each.proof == AuditedNode::Proof::bad ? "BAD" : std::string{word(each.proof)},
+                     std::to_string(each.packets), std::to_string(each.wrong), verdict(each)});
   }
+  const auto& counts = audit.counts();
   if (arguments.has("--json")) {
-    print(Json{{"holds", holds},
+    print(Json{{"holds", audit.holds()},
                {"proofs", std::move(list)},
-               {"unproved", judged.unproved},
-               {"unreadable", judged.unread}}
+               {"judged", counts.judged},
+               {"early", counts.early},
+               {"late", counts.late},
+               {"pending", counts.pending},
+               {"unproved", counts.unproved},
+               {"unreadable", counts.unread}}
               .dump(2) +
           "\n");
-  } else {
-    print(table_text(table));
-    if (judged.unproved > 0)
-      print(std::to_string(judged.unproved) + " packets of epochs without a good proof\n");
-    if (judged.unread > 0) print(std::to_string(judged.unread) + " lines that are no observation\n");
+    return audit.holds() ? exit_fine : exit_failed;
   }
-  return holds ? exit_fine : exit_failed;
+  print(table_text(table));
+  if (counts.judged > 0) {
+    print(std::to_string(counts.judged) + " packets judged, " + std::to_string(counts.early) +
+          " came too early, " + std::to_string(counts.late) + " too late\n");
+  }
+  if (counts.pending > 0)
+    print(std::to_string(counts.pending) +
+          " packets wait for proofs, which come two or three epochs later, or for documents\n");
+  if (counts.unproved > 0)
+    print(std::to_string(counts.unproved) + " packets of epochs without a good proof\n");
+  if (counts.unread > 0) print(std::to_string(counts.unread) + " lines that are no observation\n");
+  return audit.holds() ? exit_fine : exit_failed;
 }
 
 int run(const Arguments& arguments) {
   std::string problem;
-  std::vector<NamedDocument> documents;
-  const auto& rest = arguments.rest();
-  if (rest.size() > documents_max) return mix_problem("64 documents at most", exit_usage);
-  for (std::size_t i = 1; i < std::max<std::size_t>(rest.size(), 2); ++i) {
-    const auto path = i < rest.size() ? std::optional{rest[i]} : std::nullopt;
-    auto named = find_document(arguments, path, problem);
-    if (!named) return mix_problem(problem, exit_usage);
-    documents.push_back(*std::move(named));
-  }
-  std::map<std::pair<mix::Epoch, std::string>, crypto::Ed25519Public> keys;
-  for (const auto& [source, each] : documents) {
-    for (const auto& node : each.document.nodes) keys[{each.document.epoch, node.id().name()}] = node.vrf_key;
-  }
-  Judged judged;
-  for (const auto& [source, each] : documents) audit_document(each.document, keys, judged.found);
-  const auto rules = rules_of(arguments, documents.front().document.document.parameters, problem);
-  if (!rules) return mix_problem(problem, exit_usage);
+  if (arguments.rest().size() > documents_max) return mix_problem("64 documents at most", exit_usage);
+  const auto policy = arguments.value_or("--policy", "vrf");
+  if (policy != "vrf" && policy != "max")
+    return mix_problem("--policy takes \"vrf\" or \"max\": under \"header\" nothing is drawn", exit_usage);
   const auto tolerance = parse_duration(arguments.value_or("--tolerance", "5ms"));
   if (!tolerance) return mix_problem("--tolerance takes a duration, like 5ms", exit_usage);
+  const auto sources = sources_of(arguments);
+  std::vector<NamedDocument> documents;
+  if (!read_documents(arguments, sources, documents, problem)) return mix_problem(problem, exit_usage);
+  MixAudit audit{documents, policy == "vrf" ? mix::DelayPolicy::vrf : mix::DelayPolicy::max, *tolerance};
   if (const auto path = arguments.value("--observations")) {
     const auto text = read_file(*path, observations_bytes_max, problem);
     if (!text) return mix_problem(problem, exit_usage);
-    judge_lines(*text, *rules, *tolerance, judged);
+    audit.judge(*text);
+  } else if (arguments.rest().size() == 1) {
+    for (const auto& path_of_node : sources.observations) {
+      if (const auto text = read_file(path_of_node, observations_bytes_max, problem)) audit.judge(*text);
+    }
   }
-  return tell(arguments, judged);
+  audit.conclude();
+  return tell(arguments, audit);
 }
 
 }  // namespace
@@ -186,14 +165,22 @@ int run(const Arguments& arguments) {
 MixCommand mix_audit_command() {
   return {
       "audit",
-      {"audit [FILE ...] [--observations FILE] [--policy vrf|max] [--tolerance TIME] [--json]"},
-      "audit checks the VRF proofs of past epochs that the nodes of these documents have published, and with "
-      "--observations\n"
-      "that packets of your own were held as long as the proofs say. Each line of that file: {\"node\": "
-      "\"bn1:...\",\n"
-      "\"epoch\": N, \"tag\": replay tag in hex, \"wish_ns\": N, \"held_ns\": N}.\n",
-      {"audit document-1470010.json --observations mine.jsonl"},
-      {"--observations FILE", "--policy POLICY", "--tolerance TIME", "--from ADDRESS", "--epoch N",
+      {"audit [FILE ...] [--observations FILE] [--policy vrf|max] [--tolerance TIME] [--from ADDRESS:PORT] "
+       "[--json]"},
+      "audit checks the VRF proofs that the nodes of these documents have published of past epochs, and "
+      "with\n"
+      "observations that packets of your own were held as long as proofs and policies say. Without FILE it "
+      "asks the\n"
+      "authorities of the configuration, or --from, for all documents they still have, and takes the loops "
+      "that this node\n"
+      "wrote down (mix.delay.policy not \"header\"). A line of observations: {\"epoch\": N, \"hops\": "
+      "[{\"node\": "
+      "\"bn1:...\", \"tag\":\n"
+      "replay tag in hex, \"wish_ns\": N}, ...], \"total_ns\": N}, or of one hop {\"node\", \"epoch\", "
+      "\"tag\", \"wish_ns\", \"held_ns\"}.\n"
+      "--policy is that of the nodes, vrf if not given; --tolerance is what each hop may add.\n",
+      {"audit", "audit document-1470010.json --observations mine.jsonl"},
+      {"--observations FILE", "--policy POLICY", "--tolerance TIME", "--from ADDRESS", "--epoch-length TIME",
        "--config FILE", "--json"},
       run};
 }

@@ -209,8 +209,8 @@ asio::awaitable<void> MixAuthority::State::post(mix::AuthorityMessage message) {
     request.path = message.kind == mix::AuthorityMessage::Kind::statement ? statement_path : signature_path;
     request.body = *message.text;
     sign_request(request, key);
-    const auto reply = co_await mix_exchange(core, dialer, to->address, std::move(request),
-                                             limits::mix_http_head_bytes_max, until);
+    const auto reply = co_await ask_authority(core, dialer, settings.htx, *to, std::move(request),
+                                              limits::mix_http_head_bytes_max, until);
     if (reply && reply->status != 503) co_return;
     if (!reply && reply.error().code == Errc::cancelled) co_return;
     const auto slept = co_await net::sleep_until(core, net::after(core, pause));
@@ -227,7 +227,7 @@ asio::awaitable<void> MixAuthority::State::ask_others(std::optional<mix::Epoch> 
     for (const auto& epoch : wanted) {
       if (!epoch || authority.published(*epoch)) continue;
       const auto until = net::after(core, std::min(settings.request_timeout, settings.epochs.length / 20));
-      const auto document = co_await fetch_document(core, dialer, other.address, *epoch, until);
+      const auto document = co_await fetch_document(core, dialer, settings.htx, other, *epoch, until);
       if (document && document->document.epoch == *epoch && authority.adopt(*document)) keep_document(*epoch);
     }
   }

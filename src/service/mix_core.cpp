@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "service/mix_directory_streams.hpp"
 #include "service/mix_metrics.hpp"
 #include "service/tunnel_stream.hpp"
 #include "village/base/check.hpp"
@@ -115,7 +116,7 @@ MixCore::~MixCore() = default;
 void MixCore::start() {
   StreamService service;
   service.admits = [this](const crypto::Ed25519Public& peer) {
-    const bool known = neighbours_->find(peer).has_value() || hooks_.is_client(peer);
+    const bool known = neighbours_->find(peer).has_value() || hooks_.is_client(peer) || hooks_.directory;
     if (!known) ++gone_.strangers;
     return known && !stopping_;
   };
@@ -134,8 +135,11 @@ boost::asio::awaitable<void> MixCore::serve(crypto::Ed25519Public peer,
   streams_.insert(stream);
   const auto there = co_await stream->wait_readable();
   const bool frames = there && !stream->buffered().empty() && stream->buffered()[0] == frame_version;
+  const bool request = there && !stream->buffered().empty() && is_directory_request(stream->buffered()[0]);
   const auto index = neighbours_->find(peer);
-  if (frames && index) {
+  if (request && hooks_.directory) {
+    co_await hooks_.directory(core_, peer, stream);
+  } else if (frames && index) {
     co_await serve_neighbour(*index, stream);
   } else if (there && !frames && hooks_.is_client(peer)) {
     co_await hooks_.client(*this, peer, stream);
@@ -181,6 +185,7 @@ boost::asio::awaitable<void> MixCore::timer_loop() {
     if (!changed && changed.error().code == Errc::cancelled) co_return;
     armed_ = Instant::min();
     work();
+    close_idle_links();
   }
 }
 
@@ -262,6 +267,17 @@ void MixCore::set_neighbours(std::shared_ptr<const MixNeighbours> neighbours) {
   worker_.set_routes(neighbours_->routes);
 }
 
+/// close_idle_links gives up those that carried nothing for a while; with loops about all carry some.
+void MixCore::close_idle_links() {
+  if (now() < idle_at_) return;
+  idle_at_ = now() + limits::mix_idle_wake;
+  for (mix::NeighbourIndex i = 0; i < links_.size(); ++i) {
+    const bool idle =
+        links_[i] && links_[i]->waiting() == 0 && now() - links_[i]->last_used() >= limits::mix_link_idle_max;
+    if (idle) retire(i);
+  }
+}
+
 void MixCore::retire(mix::NeighbourIndex index) {
   if (index >= links_.size() || !links_[index]) return;
   std::shared_ptr<MixLink> old{std::move(links_[index])};
@@ -279,12 +295,14 @@ boost::asio::awaitable<void> MixCore::drain(Instant deadline) {
   stopping_ = true;
   worker_.stop();
   work();
+  const auto held = worker_.in_flight();
   while (worker_.in_flight() != 0) {
     const auto woken = co_await drained_.wait_until(deadline);
     if (!woken) break;
   }
   const auto left = worker_.abandon();
-  if (left != 0) VG_LOG(info, "mix", "packets abandoned core={} count={}", core_.index(), left);
+  VG_LOG(info, "mix", "held packets at the end core={} held={} left={} abandoned={}", core_.index(), held,
+         held - std::min(held, left), left);
   for (auto& each : links_) {
     if (each) co_await each->stop();
   }

@@ -41,6 +41,10 @@ class MixCore final : private FrameOwner {
                                                std::shared_ptr<TunnelStream>)>
         client;
     std::function<bool(const crypto::Ed25519Public&)> is_client;
+    /// directory answers a request to this node's authority, of whoever may come in; empty = it is none.
+    std::function<boost::asio::awaitable<void>(net::Core&, crypto::Ed25519Public,
+                                               std::shared_ptr<TunnelStream>)>
+        directory;
   };
   /// All references outlive it. `worker` is its number in the mesh.
   MixCore(net::Core& core, Tunnel& tunnel, const MixOptions& options, mix::WorkerMesh& mesh,
@@ -80,6 +84,7 @@ class MixCore final : private FrameOwner {
   void forward(const mix::Released& packet);
   MixLink* link(mix::NeighbourIndex index);
   void retire(mix::NeighbourIndex index);
+  void close_idle_links();
   void count();
   Instant now() const { return core_.clock().now(); }
 
@@ -95,7 +100,7 @@ class MixCore final : private FrameOwner {
   std::vector<std::unique_ptr<MixLink>> links_;      ///< by neighbour; null = not needed yet
   Bytes frame_;                                      ///< one, being written
   Instant armed_ = Instant::min();
-  Instant count_at_ = Instant::min();
+  Instant count_at_ = Instant::min(), idle_at_ = Instant::min();
   MixTotals gone_, counted_;
   bool stopping_ = false;
   net::Event timer_changed_, drained_;

@@ -244,8 +244,8 @@ Task<void> MixDirectory::State::fetch(mix::Epoch wanted) {
     MixHttpRequest request;
     request.method = "GET";
     request.path = path_of(wanted);
-    const auto reply = co_await mix_exchange(core, dialer, authority.address, std::move(request),
-                                             mix::limits::document_bytes_max, net::after(core, patience()));
+    const auto reply = co_await ask_authority(core, dialer, settings.htx, authority, std::move(request),
+                                              mix::limits::document_bytes_max, net::after(core, patience()));
     if (!reply && reply.error().code == Errc::cancelled) co_return reply.error();
     if (reply) note_time(servers[number], *reply, asked);
     auto document = read_document(reply);
@@ -321,8 +321,8 @@ asio::awaitable<void> MixDirectory::State::publish_to(std::size_t number,
   request.body = *text;
   const auto& authority = settings.authorities[number];
   const auto asked = wall();
-  const auto reply = co_await mix_exchange(core, dialer, authority.address, std::move(request),
-                                           reply_bytes_max, net::after(core, patience()));
+  const auto reply = co_await ask_authority(core, dialer, settings.htx, authority, std::move(request),
+                                            reply_bytes_max, net::after(core, patience()));
   if (!reply && reply.error().code == Errc::cancelled) co_return;
   if (reply) note_time(servers[number], *reply, asked);
   if (of_publication != publication) co_return;  // a newer one is on its way
@@ -374,6 +374,17 @@ void MixDirectory::State::set_problem(Matter matter, std::string text) {
   problems[matter] = std::move(text);
   const std::scoped_lock lock{mutex};
   status.problem = problems[fetching].empty() ? problems[publishing] : problems[fetching];
+}
+
+Task<mix::SignedDocument> fetch_document(net::Core& core, net::Dialer& dialer, MixHtxWay htx,
+                                         MixAuthorityEntry authority, mix::Epoch epoch, Instant deadline) {
+  MixHttpRequest request;
+  request.method = "GET";
+  request.path = path_of(epoch);
+  const auto reply = co_await ask_authority(core, dialer, std::move(htx), std::move(authority),
+                                            std::move(request), mix::limits::document_bytes_max, deadline);
+  auto document = read_document(reply);
+  co_return document;
 }
 
 Task<mix::SignedDocument> fetch_document(net::Core& core, net::Dialer& dialer, Target authority,

@@ -222,6 +222,16 @@ Task<MixHttpReply> mix_exchange(net::Core& core, net::Dialer& dialer, Target aut
   co_return reply;
 }
 
+Task<MixHttpReply> ask_authority(net::Core& core, net::Dialer& dialer, MixHtxWay htx,
+                                 MixAuthorityEntry authority, MixHttpRequest request, std::size_t body_max,
+                                 Instant deadline) {
+  auto* const way = htx ? htx(authority.key) : nullptr;
+  auto& by = way != nullptr ? *way : dialer;
+  auto reply =
+      co_await mix_exchange(core, by, std::move(authority.address), std::move(request), body_max, deadline);
+  co_return reply;
+}
+
 net::asio::awaitable<void> serve_mix_http(net::Core& core, net::Stream& stream, MixHttpHandler& handler,
                                           Instant deadline) {
   auto reading = read_request(stream, handler);

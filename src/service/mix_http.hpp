@@ -8,6 +8,7 @@
 #include "village/crypto/ed25519.hpp"
 #include "village/net/core.hpp"
 #include "village/net/dialer.hpp"
+#include "village/service/mix_directory.hpp"
 
 namespace village::service {
 
@@ -35,6 +36,11 @@ std::optional<RequestSigner> request_signer(const MixHttpRequest& request);
 /// and of the stream; malformed, limit_exceeded; timed_out.
 net::Task<MixHttpReply> mix_exchange(net::Core& core, net::Dialer& dialer, Target authority,
                                      MixHttpRequest request, std::size_t body_max, Instant deadline);
+
+/// ask_authority does so by HTX if the authority is a peer of ours, else by `dialer` at its address.
+net::Task<MixHttpReply> ask_authority(net::Core& core, net::Dialer& dialer, MixHtxWay htx,
+                                      MixAuthorityEntry authority, MixHttpRequest request,
+                                      std::size_t body_max, Instant deadline);
 
 /// MixHttpHandler answers requests on one core.
 class MixHttpHandler {

@@ -2,8 +2,10 @@
 // MixLoops: a node's own cover: packets at the times of a Poisson process through the whole mixnet back to
 // itself. What does not come back is loss, and much of it a sign of an (n-1) attack.
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "village/base/bytes.hpp"
 #include "village/mix/cover_stream.hpp"
@@ -11,6 +13,7 @@
 #include "village/mix/loop_monitor.hpp"
 #include "village/mix/topology.hpp"
 #include "village/mix/way.hpp"
+#include "village/sphinx/create.hpp"
 
 namespace village::service {
 
@@ -32,8 +35,31 @@ class MixLoops {
   std::optional<Instant> next_deadline() const;
   const mix::LoopMonitor& monitor() const { return monitor_; }
 
+  /// Observed is a loop that came back: how long it took, and what each hop that held it was asked for.
+  struct Observed {
+    struct Hop {
+      wire::NodeId node;
+      sphinx::ReplayTag tag;
+      std::uint64_t wish_ns;
+    };
+    mix::Epoch epoch = 0;
+    Duration total{};
+    std::vector<Hop> hops;  ///< without the last one, which is this node
+  };
+  /// observe_by is told of loops sent from now on.
+  void observe_by(std::function<void(const Observed&)> observe) { observe_ = std::move(observe); }
+
  private:
-  std::optional<mix::Way> draw();
+  struct Drawn {
+    mix::Way way;
+    std::vector<wire::NodeId> nodes;  ///< of the hops
+  };
+  struct UnderWay {
+    Instant sent{};
+    Observed observed;
+  };
+  std::optional<Drawn> draw();
+  void watch(const mix::MessageId& id, const Drawn& drawn, const sphinx::PayloadKeys& keys, Instant now);
   void send(Instant now, const Out& out);
 
   wire::NodeId self_;
@@ -42,6 +68,8 @@ class MixLoops {
   std::shared_ptr<const mix::MixView> view_;
   mix::CoverStream times_;
   mix::LoopMonitor monitor_;
+  std::function<void(const Observed&)> observe_;
+  std::map<mix::MessageId, UnderWay> under_way_;  ///< at most mix_observed_max
 };
 
 }  // namespace village::service

@@ -9,10 +9,13 @@
 #include "service/bounded_posts.hpp"
 #include "service/mix_client_service.hpp"
 #include "service/mix_core.hpp"
+#include "service/mix_directory_streams.hpp"
 #include "service/mix_epochs.hpp"
 #include "service/mix_gateway.hpp"
 #include "service/mix_loops.hpp"
 #include "service/mix_metrics.hpp"
+#include "service/mix_observations.hpp"
+#include "service/tunnel_stream.hpp"
 #include "village/base/check.hpp"
 #include "village/base/limits.hpp"
 #include "village/base/log.hpp"
@@ -104,6 +107,7 @@ struct MixNode::State final : MixEpochs::Workers {
   Result<mix::SignedDescriptor> describe(mix::Epoch epoch);
   void delivered(const mix::Delivered& payload);
   void loop_back(ByteView message);
+  void observe_loops();
   asio::awaitable<void> control_loop();
   asio::awaitable<void> loops_loop();
   void tick();
@@ -117,6 +121,11 @@ struct MixNode::State final : MixEpochs::Workers {
   Instant now() const { return home.clock().now(); }
   WallTime wall() const { return home.clock().wall(); }
   MixCore::Hooks hooks();
+  net::Dialer* htx_way(const crypto::Ed25519Public& authority);
+  asio::awaitable<void> answer_directory(net::Core& at, crypto::Ed25519Public peer,
+                                         std::shared_ptr<TunnelStream> stream);
+  void serve_directory();
+  void admit_to_directory(std::vector<TunnelPeer>& peers) const;
   const mix::MixView* current() const {
     return views_in_force.empty() ? nullptr : views_in_force.front().get();
   }
@@ -134,12 +143,15 @@ struct MixNode::State final : MixEpochs::Workers {
   std::unique_ptr<MixEpochs> epochs;
   std::uint64_t described = 0;
   std::unique_ptr<MixLoops> loops;
+  std::unique_ptr<MixObservations> observations;
+  bool observations_failed = false;
   BoundedPosts returned_loops;
   std::shared_ptr<MixGateway> gateway;
   std::unique_ptr<MixClientService> client;
   std::unique_ptr<MixDirectory> directory;
   std::unique_ptr<MixAuthority> authority;
-  std::vector<std::shared_ptr<const mix::MixView>> views_in_force;  ///< current first
+  std::map<crypto::Ed25519Public, std::unique_ptr<MixStreamDialer>> htx_ways;  ///< of authorities
+  std::vector<std::shared_ptr<const mix::MixView>> views_in_force;             ///< current first
   bool injected_views = false;
   bool skewed = false;
   bool draining = false;
@@ -180,15 +192,19 @@ std::string MixNode::State::open() {
     epochs = std::make_unique<MixEpochs>(options, *this, cores.size());
     if (auto problem = epochs->open(random, now(), wall()); !problem.empty()) return problem;
     loops = std::make_unique<MixLoops>(id, profile_of(options.profile), random, now());
+    if (options.delay.policy != MixDelayPolicy::header) observe_loops();
   }
   if (options.directory.authorities.empty()) return {};
   MixDirectorySettings settings{options.directory.authorities, options.directory.threshold, options.epochs,
                                 options.keys_path};
+  settings.htx = [this](const crypto::Ed25519Public& of) { return htx_way(of); };
   directory = std::make_unique<MixDirectory>(home, dialer, std::move(settings));
   if (epochs) directory->describe_by([this](mix::Epoch epoch) { return describe(epoch); });
   directory->on_change([this](const MixViews& views) { take_views(views); });
-  if (options.has(MixRole::authority))
-    authority = std::make_unique<MixAuthority>(home, dialer, authority_settings(options), *options.identity);
+  if (!options.has(MixRole::authority)) return {};
+  auto authority_with = authority_settings(options);
+  authority_with.htx = [this](const crypto::Ed25519Public& of) { return htx_way(of); };
+  authority = std::make_unique<MixAuthority>(home, dialer, std::move(authority_with), *options.identity);
   return {};
 }
 
@@ -207,6 +223,12 @@ MixCore::Hooks MixNode::State::hooks() {
                                   std::shared_ptr<TunnelStream> stream) {
     return gate->serve(at, key, std::move(stream));
   };
+  if (options.has(MixRole::authority)) {
+    hooks.directory = [this](net::Core& at, crypto::Ed25519Public peer,
+                             std::shared_ptr<TunnelStream> stream) {
+      return answer_directory(at, peer, std::move(stream));
+    };
+  }
   return hooks;
 }
 
@@ -214,11 +236,75 @@ void MixNode::State::start() {
   for (std::size_t i = 0; i < cores.size(); ++i) on_core(i, [](MixCore& core) { core.start(); });
   if (client) client->start();
   if (directory) tasks.spawn([this] { return directory->run(); });
+  if (authority) serve_directory();
   if (authority) tasks.spawn([this] { return authority->run(); });
   if (authority && setup.authority_listener)
     tasks.spawn([this] { return authority->serve(*setup.authority_listener); });
   tasks.spawn([this] { return control_loop(); });
   if (loops) tasks.spawn([this] { return loops_loop(); });
+}
+
+// --- the directory over HTX
+
+net::Dialer* MixNode::State::htx_way(const crypto::Ed25519Public& of) {
+  for (const auto& peer : setup.peers) {
+    if (peer.key != of || !peer.address) continue;
+    auto& way = htx_ways[of];
+    if (!way) way = std::make_unique<MixStreamDialer>(*setup.ends.front().tunnel, peer.name);
+    return way.get();
+  }
+  return nullptr;
+}
+
+/// answer_directory hands a stream to the authority, which lives on core 0.
+asio::awaitable<void> MixNode::State::answer_directory(net::Core& at, crypto::Ed25519Public peer,
+                                                       std::shared_ptr<TunnelStream> stream) {
+  auto* const elsewhere = &at == &home ? nullptr : &at;
+  auto visit = authority->connection(std::make_unique<StreamElsewhere>(std::move(stream), elsewhere),
+                                     network_of_peer(peer));
+  if (elsewhere == nullptr) {
+    co_await std::move(visit);
+  } else {
+    co_await asio::co_spawn(home.io(), std::move(visit), asio::use_awaitable);
+  }
+}
+
+/// serve_directory lets those in whom the authority serves. A node that moves packets has its own service on
+/// each core already.
+void MixNode::State::serve_directory() {
+  take_neighbours();
+  if (!cores.empty()) return;
+  for (const auto& end : setup.ends) {
+    asio::post(end.core->io(), [this, end] {
+      StreamService service;
+      service.admits = [](const crypto::Ed25519Public&) { return true; };
+      service.serve = [this, end](crypto::Ed25519Public peer, std::shared_ptr<TunnelStream> stream) {
+        return answer_directory(*end.core, peer, std::move(stream));
+      };
+      end.tunnel->use_service(htx::Service::mix, std::move(service));
+    });
+  }
+}
+
+/// admit_to_directory adds those who may ask by HTX though no entry of htx.peers lets them in.
+void MixNode::State::admit_to_directory(std::vector<TunnelPeer>& peers) const {
+  auto keys = options.directory.admitted;
+  for (const auto& entry : options.directory.authorities) keys.push_back(entry.key);
+  for (const auto& key : keys) {
+    const auto is_it = [&](const TunnelPeer& peer) { return peer.key == key; };
+    if (key == options.identity->public_key || std::any_of(peers.begin(), peers.end(), is_it)) continue;
+    TunnelPeer peer;
+    const auto own = std::find_if(setup.peers.begin(), setup.peers.end(), is_it);
+    if (own != setup.peers.end()) {
+      peer = *own;
+    } else {
+      peer.name = mix_peer_name(key);
+      peer.key = key;
+    }
+    peer.may_exit = own != setup.peers.end() && own->may_exit && own->allow_inbound;
+    peer.allow_inbound = true;
+    peers.push_back(std::move(peer));
+  }
 }
 
 // --- keys and directory
@@ -306,9 +392,13 @@ void MixNode::State::use(std::vector<std::shared_ptr<const mix::MixView>> views)
 }
 
 void MixNode::State::take_neighbours() {
-  if (cores.empty()) return;
-  neighbours = neighbour_table.update(views_in_force, setup.peers, random);
-  setup.use_peers(MixNeighbourTable::peers(*neighbours, setup.peers));
+  std::vector<TunnelPeer> peers;
+  if (!cores.empty()) {
+    neighbours = neighbour_table.update(views_in_force, setup.peers, random);
+    peers = MixNeighbourTable::peers(*neighbours, setup.peers);
+  }
+  if (options.has(MixRole::authority)) admit_to_directory(peers);
+  if (!cores.empty() || !peers.empty()) setup.use_peers(std::move(peers));
   for (std::size_t i = 0; i < cores.size(); ++i)
     on_core(i, [table = neighbours](MixCore& core) { core.set_neighbours(table); });
 }
@@ -350,6 +440,16 @@ void MixNode::State::delivered(const mix::Delivered& payload) {
 
 void MixNode::State::loop_back(ByteView message) {
   if (loops && !draining) (void)loops->returned(message, now());
+}
+
+void MixNode::State::observe_loops() {
+  observations = std::make_unique<MixObservations>(options.keys_path, limits::mix_observations_bytes_max);
+  loops->observe_by([this](const MixLoops::Observed& loop) {
+    const auto written = observations->write(loop);
+    if (!written && !std::exchange(observations_failed, true))
+      VG_LOG(error, "mix", "observations not written errno={}", written.error().detail);
+    if (written) observations_failed = false;
+  });
 }
 
 // --- control

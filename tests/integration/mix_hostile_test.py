@@ -19,8 +19,6 @@ def quick(name, config):
     mix = config["mix"]
     mix["delay"] = {"policy": "header" if name == "authority" else "vrf", "mean": "200ms", "max": "1s"}
     mix["cover"] = {"loop_mean": "100ms"}
-    if name == "gateway1":
-        mix["audit"] = {"observations": True}
 
 
 class Hostile(unittest.TestCase):

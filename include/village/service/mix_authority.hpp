@@ -15,6 +15,7 @@
 #include "village/net/core.hpp"
 #include "village/net/dialer.hpp"
 #include "village/net/listener.hpp"
+#include "village/service/mix_directory.hpp"
 #include "village/service/mix_directory_limits.hpp"
 #include "village/service/mix_options.hpp"
 
@@ -29,6 +30,7 @@ struct MixAuthoritySettings {
   mix::Parameters parameters;
   std::vector<wire::NodeId> admitted;  ///< nodes it lists
   bool open = false;                   ///< others too, within mix::AuthorityOptions::open
+  MixHtxWay htx{};                     ///< for other authorities that are peers of ours; empty = none
   std::string folder;  ///< where authority.json and the documents are kept; "" = in memory only
   std::uint32_t connections_max = limits::mix_http_connections_max;
   std::uint32_t connections_share_max = limits::mix_http_connections_share_max;

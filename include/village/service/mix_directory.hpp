@@ -13,6 +13,10 @@
 
 namespace village::service {
 
+/// MixHtxWay gives the way by HTX to an authority that is a peer of this node: a dialer of streams of service
+/// `mix`, whatever the target, that lives as long as the node. nullptr: there is no such peer. On the core.
+using MixHtxWay = std::function<net::Dialer*(const crypto::Ed25519Public& authority)>;
+
 /// MixDirectorySettings is what a MixDirectory needs of the options.
 struct MixDirectorySettings {
   std::vector<MixAuthorityEntry> authorities;
@@ -21,6 +25,7 @@ struct MixDirectorySettings {
   std::string folder;  ///< where documents and seen.json are kept; "" = in memory only
   Duration exchange_timeout =
       std::chrono::seconds{10};  ///< of one request; never more than a tenth of an epoch
+  MixHtxWay htx{};               ///< for authorities that are peers of ours; empty = all are asked by HTTP
 };
 
 /// MixViews are the documents of the epochs around a moment. null: there is none. A node without `current`
@@ -94,5 +99,9 @@ mix::AuthoritySet authority_set(const std::vector<MixAuthorityEntry>& authoritie
 /// malformed and the others of mix::parse_signed_document.
 net::Task<mix::SignedDocument> fetch_document(net::Core& core, net::Dialer& dialer, Target authority,
                                               mix::Epoch epoch, Instant deadline);
+/// The same, by HTX if the authority is a peer of ours.
+net::Task<mix::SignedDocument> fetch_document(net::Core& core, net::Dialer& dialer, MixHtxWay htx,
+                                              MixAuthorityEntry authority, mix::Epoch epoch,
+                                              Instant deadline);
 
 }  // namespace village::service

@@ -2,6 +2,7 @@
 // Bounds of the mixnet's service; rows of `villaged limits` (module "mix").
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 #include "village/base/time.hpp"
 
@@ -19,6 +20,10 @@ inline constexpr std::size_t mix_inbox_bytes_max = 64 * 1'024 * 1'024;
 inline constexpr std::size_t mix_answer_messages_max = 64;  ///< in one answer to a program
 inline constexpr std::size_t mix_answer_bytes_max = 2 * 1'024 * 1'024;
 inline constexpr Duration mix_loop_late = std::chrono::seconds{5};  ///< beyond what the delays explain: lost
+inline constexpr std::size_t mix_observed_max = 4'096;  ///< own loops under way that are written down
+inline constexpr std::uint64_t mix_observations_bytes_max = 16 << 20;    ///< both files of them together
+inline constexpr Duration mix_link_idle_max = std::chrono::minutes{10};  ///< without packets: closed
+inline constexpr Duration mix_observed_age_max = std::chrono::seconds{60};
 inline constexpr Duration mix_skew_max = std::chrono::seconds{30};  ///< of our clock against an authority's
 
 }  // namespace village::service::limits
