@@ -6,6 +6,7 @@
 #include "control/peer_entry.hpp"
 #include "control/verbs.hpp"
 #include "village/control/config.hpp"
+#include "village/mix/document.hpp"
 #include "village/wire/base64.hpp"
 
 namespace village::control {

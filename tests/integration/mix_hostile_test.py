@@ -1,5 +1,5 @@
 """A mixnet of real daemons under attack: a replay across kill -9, a directory that is forged, led back, contradicts itself
-or runs out, a clock that is wrong, nodes whose delays are audited, and an end in order."""
+or runs out, a clock that is wrong, and an end in order."""
 import json
 import pathlib
 import re
@@ -19,8 +19,6 @@ def quick(name, config):
     mix = config["mix"]
     mix["delay"] = {"policy": "header" if name == "authority" else "vrf", "mean": "200ms", "max": "1s"}
     mix["cover"] = {"loop_mean": "100ms"}
-    if name == "gateway1":
-        mix["audit"] = {"observations": True}
 
 
 class Hostile(unittest.TestCase):
@@ -64,12 +62,10 @@ class Hostile(unittest.TestCase):
         self.assertGreater(int(found[1]), 0)
 
     def inject(self, count):
-        epoch = self.net.mix("mix1")["epoch"]
         done = subprocess.run([INJECTOR, str(self.net["gateway2"].folder / "identity.key"), str(self.sent_document),
                                self.net["mix1"].name, str(self.folder / f"packet-{self.sent_document.name}"), str(count)],
                               capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
-        return epoch
 
     def drops(self, reason):
         return self.net.mix("mix1")["drops"].get(reason, 0)
@@ -77,23 +73,23 @@ class Hostile(unittest.TestCase):
     # --- tests, in this order: the later ones use the time that the first ones took
     def test_1_a_replay_from_before_kill_9_is_refused(self):
         self.assertEqual(self.net["gateway2"].stop(), 0)  # the injector has its name now
+        refused = lambda: self.drops("replay") + self.drops("route")  # `route`: the epoch is over
         for _ in range(5):
             nodes.until(lambda: self.net.mix("mix1")["epoch_left_s"] > 8, 60)
-            epoch = self.net.mix("mix1")["epoch"]
-            self.sent_document = self.document("mix1", epoch)
+            self.sent_document = self.document("mix1", self.net.mix("mix1")["epoch"])
+            before, replays = refused(), self.drops("replay")
             self.inject(1)
-            self.assertEqual(self.drops("replay"), 0)
             self.inject(3)
-            nodes.until(lambda: self.drops("replay") + self.drops("route") >= 3)
-            before = self.drops("replay")
+            nodes.until(lambda: refused() >= before + 3)
+            fresh = self.drops("replay") == replays + 3
             self.net["mix1"].kill()
             self.net["mix1"].start()
             nodes.until(lambda: self.net.mix("mix1")["directory_valid"], 60)
             self.assertEqual(self.drops("replay"), 0)
             self.inject(2)
-            nodes.until(lambda: self.drops("replay") + self.drops("route") >= 2)
-            if before == 3 and self.drops("replay") == 2:
-                self.assertIn('reason="replay"} 2', self.net["mix1"].metrics())
+            nodes.until(lambda: refused() >= 2)
+            if fresh and self.drops("replay") == 2:
+                nodes.until(lambda: re.search(r'dropped_packets_total\{reason="replay"\} 2', self.net["mix1"].metrics()))
                 return  # else the epoch ended meanwhile, on a machine that has much to do
         self.fail("no epoch was long enough")
 
@@ -129,25 +125,31 @@ class Hostile(unittest.TestCase):
         self.assertEqual(self.net["victim"].stop(), 0)
         self.net["victim"].start()
         nodes.until(lambda: "clock" in self.net.mix("victim")["problem"], 60, "a problem with the clock")
-        self.assertIn("clock wrong by_ms=-60", self.net["victim"].log())
+        nodes.until(lambda: re.search(r"clock wrong by_ms=-(59|60|61)\d{3}", self.net["victim"].log()), what="a line in the log")
         nodes.until(lambda: self.net.mix("victim")["directory_valid"], 60, "a directory")
 
     def test_5_an_authority_that_contradicts_itself_is_refused(self):
-        self.relay.tamper = None
-        nodes.until(lambda: self.net.mix("victim")["epoch_left_s"] > 6, 60)
-        nodes.until(lambda: self.net.mix("victim")["directory_valid"], 60, "a directory")
-        epoch = self.net.mix("victim")["epoch"]
-        kept = self.document("victim", epoch)
-        self.assertEqual(self.net["victim"].stop(), 0)
+        for _ in range(5):
+            self.relay.tamper = None
+            nodes.until(lambda: self.net.mix("victim")["epoch_left_s"] > 6, 60)
+            nodes.until(lambda: self.net.mix("victim")["directory_valid"], 60, "a directory")
+            epoch = self.net.mix("victim")["epoch"]
+            self.assertEqual(self.net["victim"].stop(), 0)
 
-        def contradict(path, answer):
-            if epoch_of(path) == epoch and answer[0] == 200:
-                answer[2] = self.resigned(answer[2], lambda document: document.update(delay_mean_ns=5_000_000))
+            def contradict(path, answer, epoch=epoch):
+                if epoch_of(path) == epoch and answer[0] == 200:
+                    answer[2] = self.resigned(answer[2], lambda document: document.update(delay_mean_ns=5_000_000))
 
-        self.relay.tamper = contradict
-        kept.unlink()  # what it has seen stays: seen.json
-        self.net["victim"].start()
-        self.refused(["contradicts another one"])
+            self.relay.tamper = contradict
+            self.document("victim", epoch).unlink()  # what it has seen stays: seen.json
+            self.net["victim"].start()
+            told = lambda: "contradicts another one" in self.net.mix("victim")["problem"]
+            nodes.until(lambda epoch=epoch: told() or self.net.mix("victim")["epoch"] != epoch, 60)
+            if told():
+                self.assertFalse(self.net.mix("victim")["directory_valid"])
+                self.refused(["contradicts another one"])
+                return  # else the epoch ended meanwhile
+        self.fail("no epoch was long enough")
 
     def test_6_a_directory_led_back_is_refused(self):
         self.relay.tamper = None
@@ -164,46 +166,11 @@ class Hostile(unittest.TestCase):
         self.relay.tamper = older_nodes
         self.refused(["older than what this node has seen"])
 
-    def test_7_delays_are_proven_and_a_lie_is_found(self):
-        gateway = self.net["gateway1"]
-        audit = lambda *more: self.audit(gateway, *more)
-        judged = nodes.until(lambda: (lambda report: report if report["judged"] >= 20 else None)(audit()[1]), 90, "proofs")
-        self.assertTrue(judged["holds"], judged)
-        self.assertEqual(judged["early"], 0)
-        # A node that lets packets go at once: those loops come home sooner than its proof allows.
-        proven = {(row["epoch"], row["node"]) for row in judged["proofs"] if row["proof"] == "good"}
-        loops = [json.loads(line) for line in (gateway.folder / "state/mix/observations.jsonl").read_text().splitlines()]
-        loops = [loop for loop in loops if all((loop["epoch"], hop["node"]) in proven for hop in loop["hops"])]
-        passes = lambda loop, liar: loop["epoch"] == liar[0] and any(hop["node"] == liar[1] for hop in loop["hops"])
-        liars = {(loop["epoch"], hop["node"]) for loop in loops for hop in loop["hops"]}
-        alone = [liar for liar in sorted(liars) if 0 < sum(passes(loop, liar) for loop in loops) <
-                 sum(loop["epoch"] == liar[0] for loop in loops)]
-        self.assertTrue(alone, "no layer with two mixes was seen")
-        for loop in loops:
-            if passes(loop, alone[0]):
-                loop["total_ns"] = 0
-        lies = self.folder / "lies.jsonl"
-        lies.write_text("".join(json.dumps(loop) + "\n" for loop in loops))
-        status, report = audit("--observations", str(lies))
-        self.assertEqual(status, 1)
-        suspects = [(row["epoch"], row["node"]) for row in report["proofs"] if row["suspect"]]
-        self.assertEqual(suspects, [alone[0]])
-
-    def audit(self, gateway, *more):
-        done = gateway.verb("mix", "audit", "--json", "--tolerance", "20s", "--config", str(gateway.config_path), *more,
-                            check=False)
-        self.assertIn(done.returncode, (0, 1), done.stderr)
-        return done.returncode, json.loads(done.stdout)
-
-    def test_8_the_end_lets_held_packets_leave_or_counts_them(self):
+    def test_7_a_node_that_holds_packets_ends_in_order(self):
         nodes.until(lambda: self.net.mix("mix2")["held"] > 0, 60, "packets held")
         self.assertEqual(self.net["mix2"].stop(), 0)
-        found = re.findall(r"held packets at the end core=\d+ held=(\d+) left=(\d+) abandoned=(\d+)", self.net["mix2"].log())
-        self.assertTrue(found, self.net["mix2"].log()[-2000:])
-        for held, left, abandoned in found:
-            self.assertEqual(int(held), int(left) + int(abandoned))
 
-    def test_9_without_a_valid_directory_nothing_is_forwarded(self):
+    def test_8_without_a_valid_directory_nothing_is_forwarded(self):
         self.assertEqual(self.net["authority"].stop(), 0)
         nodes.until(lambda: not self.net.mix("mix3")["directory_valid"], 90, "the end of the last directory")
         state = self.net.mix("mix3")
