@@ -1,5 +1,5 @@
 """A mixnet of real daemons under attack: a replay across kill -9, a directory that is forged, led back, contradicts itself
-or runs out, a clock that is wrong, and an end in order."""
+or runs out, a clock that is wrong, nodes whose delays are audited, and an end in order."""
 import json
 import pathlib
 import re
@@ -166,11 +166,46 @@ class Hostile(unittest.TestCase):
         self.relay.tamper = older_nodes
         self.refused(["older than what this node has seen"])
 
-    def test_7_a_node_that_holds_packets_ends_in_order(self):
+    def test_7_delays_are_proven_and_a_lie_is_found(self):
+        gateway = self.net["gateway1"]
+        audit = lambda *more: self.audit(gateway, *more)
+        judged = nodes.until(lambda: (lambda report: report if report["judged"] >= 20 else None)(audit()[1]), 90, "proofs")
+        self.assertEqual(judged["early"], 0)
+        self.assertFalse([row for row in judged["proofs"] if row["suspect"] or row["proof"] == "bad"])
+        # A node that lets packets go at once: those loops come home sooner than its proof allows.
+        proven = {(row["epoch"], row["node"]) for row in judged["proofs"] if row["proof"] == "good"}
+        loops = [json.loads(line) for line in (gateway.folder / "state/mix/observations.jsonl").read_text().splitlines()]
+        loops = [loop for loop in loops if all((loop["epoch"], hop["node"]) in proven for hop in loop["hops"])]
+        passes = lambda loop, liar: loop["epoch"] == liar[0] and any(hop["node"] == liar[1] for hop in loop["hops"])
+        liars = {(loop["epoch"], hop["node"]) for loop in loops for hop in loop["hops"]}
+        alone = [liar for liar in sorted(liars) if 0 < sum(passes(loop, liar) for loop in loops) <
+                 sum(loop["epoch"] == liar[0] for loop in loops)]
+        self.assertTrue(alone, "no layer with two mixes was seen")
+        for loop in loops:
+            if passes(loop, alone[0]):
+                loop["total_ns"] = 0
+        lies = self.folder / "lies.jsonl"
+        lies.write_text("".join(json.dumps(loop) + "\n" for loop in loops))
+        status, report = audit("--observations", str(lies))
+        self.assertEqual(status, 1)
+        suspects = [(row["epoch"], row["node"]) for row in report["proofs"] if row["suspect"]]
+        self.assertEqual(suspects, [alone[0]])
+
+    def audit(self, gateway, *more):
+        done = gateway.verb("mix", "audit", "--json", "--tolerance", "20s", "--config", str(gateway.config_path), *more,
+                            check=False)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        return done.returncode, json.loads(done.stdout)
+
+    def test_8_the_end_lets_held_packets_leave_or_counts_them(self):
         nodes.until(lambda: self.net.mix("mix2")["held"] > 0, 60, "packets held")
         self.assertEqual(self.net["mix2"].stop(), 0)
+        found = re.findall(r"held packets at the end core=\d+ held=(\d+) left=(\d+) abandoned=(\d+)", self.net["mix2"].log())
+        self.assertTrue(found, self.net["mix2"].log()[-2000:])
+        for held, left, abandoned in found:
+            self.assertEqual(int(held), int(left) + int(abandoned))
 
-    def test_8_without_a_valid_directory_nothing_is_forwarded(self):
+    def test_9_without_a_valid_directory_nothing_is_forwarded(self):
         self.assertEqual(self.net["authority"].stop(), 0)
         nodes.until(lambda: not self.net.mix("mix3")["directory_valid"], 90, "the end of the last directory")
         state = self.net.mix("mix3")
