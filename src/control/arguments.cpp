@@ -12,6 +12,14 @@ namespace village::control {
 namespace {
 
 std::string option_name(const std::string& declared) { return declared.substr(0, declared.find(' ')); }
+/// begins_with_key tells that this is a key, or an address that begins with one: one in 64 starts with "-".
+bool begins_with_key(const std::string& arg) {
+  constexpr std::size_t key_chars = 43;
+  const auto is_base64url = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  };
+  return arg.size() >= key_chars && std::all_of(arg.begin(), arg.begin() + key_chars, is_base64url);
+}
 bool takes_value(const std::string& declared) { return declared.find(' ') != std::string::npos; }
 
 }  // namespace
@@ -36,6 +44,10 @@ void Arguments::read(const std::vector<std::string>& args, const std::vector<std
     const auto name = arg.substr(0, equals);
     const auto declared = std::find_if(options.begin(), options.end(),
                                        [&name](const auto& o) { return option_name(o) == name; });
+    if (declared == options.end() && begins_with_key(arg)) {
+      rest_.push_back(arg);
+      continue;
+    }
     if (declared == options.end()) {
       std::vector<std::string> known;
       for (const auto& option : options) known.push_back(option_name(option));

@@ -160,6 +160,16 @@ TEST_F(MixInit, OnLoopbackPathsMayStayInOneNetwork) {
   EXPECT_THAT(listed.out, HasSubstr("--epoch 30s"));
 }
 
+TEST_F(MixInit, AKeyMayBeginLikeAnOption) {
+  init("a", "authority", {"--listen", "192.0.2.1:9470"});
+  for (const std::string begin : {"-", "--", "-_"}) {
+    const auto key = begin + std::string(43 - begin.size(), 'A');
+    EXPECT_THAT(run({"mix", "node", "add", key, "--config", config("a")}).out, HasSubstr("added"));
+    EXPECT_EQ(run({"mix", "node", "remove", key, "--config", config("a")}).status, 0);
+  }
+  EXPECT_THAT(run({"mix", "node", "add", "--confg", config("a")}).err, HasSubstr("unknown option"));
+}
+
 TEST_F(MixInit, SaysWhatIsMissing) {
   const auto says = [&](std::vector<std::string> args, const std::string& what) {
     args.insert(args.begin(), {"init", "--dir", folder_.path("x")});
