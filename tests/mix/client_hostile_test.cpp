@@ -79,5 +79,24 @@ TEST(ClientHostile, AReplyBlockBringsOnlyWhatItWasMadeFor) {
   }
 }
 
+TEST(ClientHostile, ABlockThatIsOverIsNotUsed) {
+  NetworkOptions options;
+  options.epochs = {10s, 2s};
+  options.parameters.client_mean = 20ms;
+  ClientNetwork network{options};
+  const auto alice = network.add_client(0), bob = network.add_client(1);
+  network.set_online(bob, false);
+  network.send(alice, bob, to_bytes("hello"));
+  ASSERT_TRUE(network.run_until_reported(5min));  // given up: nobody acknowledged any transmission
+  ASSERT_EQ(network.failed().size(), 1U);
+  network.run_for(30s);
+  network.set_online(bob, true);
+  network.run_for(5s);
+  EXPECT_EQ(network.received().size(), 1U);
+  const auto& counters = network.client(bob).counters();
+  EXPECT_EQ(counters.acknowledgements_sent, 0U);
+  EXPECT_GT(counters.acknowledgements_dropped, 0U);
+}
+
 }  // namespace
 }  // namespace village::mix
