@@ -1,8 +1,7 @@
 #pragma once
 // A mix node with its HTX links on CPU 0, a generator and a sink on CPU 1, and packets made before.
+#include <map>
 #include <memory>
-#include <set>
-#include <string>
 
 #include "support/report.hpp"
 #include "village/base/random.hpp"
@@ -29,10 +28,14 @@ struct RigPackets {
   mix::Epochs epochs;
   mix::EpochKeysPtr keys;
   Bytes frames;
-  std::set<std::string> expected;  ///< frames that must come out of some of them, by sphinx::unwrap
+  /// Expected are frames that must come out of some of them, by sphinx::unwrap and by their marks.
+  using Expected = std::map<std::uint64_t, Bytes>;
+  Expected expected;
+  /// mark is eight bytes of a frame by which it can be told from the others.
+  static std::uint64_t mark(ByteView frame);
 
  private:
-  std::string unwrapped(ByteView frame) const;
+  Bytes unwrapped(ByteView frame) const;
 };
 
 /// NodeRig is node, generator and sink, each with a tunnel of its own.
@@ -52,7 +55,7 @@ class NodeRig {
     std::uint64_t renewal_allocations = 0;  ///< those of the rig, which gives the node a fresh replay filter
     std::uint64_t peer_allocations = 0;     ///< on the thread of generator and sink
     std::uint64_t sent = 0, arrived = 0;    ///< from the first to the last
-    std::uint64_t known = 0;                ///< of those looked at, were in `expected`
+    std::uint64_t known = 0;                ///< of them were in `expected`, and equal
     mix::DropCounts drops;
   };
   /// run sends one packet each `interval`, or as fast as the node takes them when that is 0, measures for

@@ -142,7 +142,7 @@ TEST(Event, WaitUntilPrefersTheNotificationToADeadlineThatIsOver) {
   one.run([](Core& core) -> asio::awaitable<void> {
     Event event{core};
     Nursery nursery{core};
-    Errc seen = Errc::internal;
+    std::optional<Errc> seen = Errc::internal;
     const auto deadline = after(core, 1ms);
     nursery.spawn([&]() -> asio::awaitable<void> {
       const auto result = co_await event.wait_until(deadline);
@@ -152,7 +152,7 @@ TEST(Event, WaitUntilPrefersTheNotificationToADeadlineThatIsOver) {
     }
     event.notify();
     co_await nursery.join();
-    EXPECT_EQ(seen, Errc{});
+    EXPECT_EQ(seen, std::nullopt);
     const auto late = co_await event.wait_until(deadline);
     EXPECT_EQ(code_of(late), Errc::timed_out);
   });
@@ -163,7 +163,7 @@ TEST(Event, WaitUntilEndsWhenTheWaiterIsCancelled) {
   one.run([](Core& core) -> asio::awaitable<void> {
     Event event{core};
     Nursery nursery{core};
-    Errc first{}, second{};
+    std::optional<Errc> first, second;
     nursery.spawn([&]() -> asio::awaitable<void> {
       const auto a = co_await event.wait_until(far(core));
       first = code_of(a);
