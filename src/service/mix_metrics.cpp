@@ -90,9 +90,11 @@ Gauge directory_valid{"villaged_mix_directory_valid",
                       "1 while there is a valid document; else nothing is forwarded."};
 Gauge loss_alarm{"villaged_mix_loss_alarm",
                  "1 while more own loops are missing than faults explain: perhaps an (n-1) attack."};
-Gauge loss_ppm{"villaged_mix_loss_ppm", "Own loops missing of those judged lately, per million."};
-Gauge clock_skew_ms{"villaged_mix_clock_skew_milliseconds",
-                    "How far the authorities' clocks are ahead of ours (median)."};
+Gauge loss_ppm{"villaged_mix_loss_ratio", "Own loops missing of those judged lately.", {}, 1e-6};
+Gauge clock_skew_ms{"villaged_mix_clock_skew_seconds",
+                    "How far the authorities' clocks are ahead of ours (median).",
+                    {},
+                    1e-3};
 Gauge nodes{"villaged_mix_nodes", "Nodes of the document in force."};
 
 void set(metrics::Gauge& gauge, std::int64_t value) { gauge.add(value - gauge.value()); }

@@ -133,6 +133,7 @@ boost::asio::awaitable<void> TunnelLink::write_loop() {
       (void)VG_EXPECT(size != 0);
       drain_events();  // room in streams that had none
       settle_farewells();
+      rearm();  // data that left drew the time of an idle padding anew, perhaps an earlier one
       count();
     }
     if (size == 0) {

@@ -108,11 +108,14 @@ Shape::Parts quiet() {
   return parts;
 }
 
-/// Shaped is an entry and an exit that keep to a shape, the wire between them, and a stream to an echo.
+/// What the stream of Shaped leads to: one that sends everything back, or one that never says a word.
+enum class Answers { all, none };
+
+/// Shaped is an entry and an exit that keep to a shape, the wire between them, and a stream to a target.
 class Shaped {
  public:
-  explicit Shaped(std::shared_ptr<const Shape> shape) {
-    echo = world.echo();
+  explicit Shaped(std::shared_ptr<const Shape> shape, Answers answers = Answers::all) {
+    target = answers == Answers::all ? world.echo() : world.serve(swallow);
     auto pair = world.pair(Outer::tls, [&](Node& from, Node& at) {
       wire.emplace(world, at.address);
       from.options->peers.front().address = wire->address;
@@ -120,7 +123,7 @@ class Shaped {
     });
     entry = &pair.entry;
     stream = world.run(clients, [&](net::Core&) -> boost::asio::awaitable<net::StreamPtr> {
-      auto dialed = co_await world.dial(*entry, "exit", echo);
+      auto dialed = co_await world.dial(*entry, "exit", target);
       EXPECT_TRUE(dialed);
       co_return dialed ? std::move(*dialed) : nullptr;
     });
@@ -150,6 +153,15 @@ class Shaped {
     });
     EXPECT_TRUE(both);
   }
+  /// tell sends bytes and waits for no answer.
+  void tell(std::size_t bytes) {
+    const auto sent = world.run(clients, [&](net::Core&) -> boost::asio::awaitable<bool> {
+      const auto data = pattern(bytes, 1);
+      const auto written = co_await stream->write_all(data);
+      co_return static_cast<bool>(written);
+    });
+    EXPECT_TRUE(sent);
+  }
   /// wait until one side has sent `count` records; `until` gives up after 20 s, so it is asked in steps.
   Wire::Records wait(Role from, std::size_t count) {
     for (std::size_t before = 0;;) {
@@ -166,9 +178,18 @@ class Shaped {
 
   std::optional<Wire> wire;  // the world's relays use it: it must live longer
   TunnelWorld world;
-  Target echo{Ipv4Address{}, 0};
+  Target target{Ipv4Address{}, 0};
   Node* entry = nullptr;
   net::StreamPtr stream;
+
+ private:
+  static asio_void swallow(net::Core&, net::StreamPtr from) {
+    Bytes buffer(4'096);
+    for (;;) {
+      const auto read = co_await from->read_some(buffer);
+      if (!read || *read == 0) co_return;
+    }
+  }
 };
 
 /// Observed are values and the distribution that they should follow.
@@ -239,23 +260,30 @@ TEST(TrafficShape, AConstantPingIsRefused) {
 }
 
 constexpr std::uint64_t padding_haste = 100;  ///< 20 to 120 ms
+const Distribution padding_delay = uniform(2'000'000, 12'000'000);
 
-/// idle_paddings lets one side pad after each of `rounds` words: the delays to each padding, and their sizes.
-struct Paddings {
-  Values delays, sizes;
-};
-Paddings idle_paddings(Role role, std::size_t rounds) {
-  constexpr std::size_t each = 3;
+/// A shape in which one side pads, `each` times in an idle time.
+std::shared_ptr<const Shape> padding_shape(Role role, std::size_t each) {
   auto parts = quiet();
   for (auto* both : {&parts.client, &parts.server}) {
     both->ping_interval = uniform(3'600'000'000, 3'600'000'000);
     both->small_record = uniform(300, 400);
   }
   auto& shaped = side(parts, role);
-  shaped.idle_padding_delay = uniform(2'000'000, 12'000'000);
+  shaped.idle_padding_delay = padding_delay;
   shaped.idle_padding_count = uniform(each, each);
   shaped.idle_padding_size = uniform(1'000, 3'000);
-  Shaped pair{(*Shape::make(parts))->faster(padding_haste)};
+  return (*Shape::make(parts))->faster(padding_haste);
+}
+
+/// idle_paddings lets one side pad after each of `rounds` words: the delays to each padding, and their sizes.
+struct Paddings {
+  Values delays, sizes;
+  Values first;  ///< the delays from the last data to the first padding
+};
+Paddings idle_paddings(Role role, std::size_t rounds) {
+  constexpr std::size_t each = 3;
+  Shaped pair{padding_shape(role, each)};
   Paddings seen;
   pair.wait(role, each);  // the start is an idle time too
   for (std::size_t round = 0; round < rounds; ++round) {
@@ -270,6 +298,7 @@ Paddings idle_paddings(Role role, std::size_t rounds) {
       seen.sizes.push_back(records[i].size);
       last = records[i].time;
     }
+    seen.first.push_back(seen.delays[seen.delays.size() - each]);
   }
   return seen;
 }
@@ -277,7 +306,9 @@ Paddings idle_paddings(Role role, std::size_t rounds) {
 void expect_paddings_fit(Role role, std::size_t rounds) {
   const auto seen = idle_paddings(role, rounds);
   EXPECT_EQ(seen.delays.size(), 3 * rounds);
-  EXPECT_GT(fit(seen.delays, uniform(2'000'000, 12'000'000).divided(padding_haste)), significance);
+  EXPECT_GT(fit(seen.delays, padding_delay.divided(padding_haste)), significance);
+  // Data comes in and leaves again: what each of the two drew must not add up, not even to the later of both.
+  EXPECT_GT(fit(seen.first, padding_delay.divided(padding_haste)), significance);
   EXPECT_GT(fit(seen.sizes, uniform(1'000, 3'000)), significance);
   EXPECT_LT(fit(seen.delays, uniform(2'000'000, 8'000'000).divided(padding_haste)), significance);
   EXPECT_LT(fit(seen.sizes, uniform(1'000, 2'000)), significance);
@@ -285,6 +316,21 @@ void expect_paddings_fit(Role role, std::size_t rounds) {
 
 TEST(TrafficShape, IdlePaddingOfTheClientFollowsIt) { expect_paddings_fit(Role::client, 24); }
 TEST(TrafficShape, IdlePaddingOfTheServerFollowsIt) { expect_paddings_fit(Role::server, 24); }
+
+// Nothing comes in behind what leaves, so no byte of the peer sets the timer.
+TEST(TrafficShape, IdlePaddingFollowsDataThatOnlyLeaves) {
+  Shaped pair{padding_shape(Role::client, 1), Answers::none};
+  pair.wait(Role::client, 1);
+  Values delays;
+  for (int round = 0; round < 24; ++round) {
+    pair.wire->forget();
+    pair.tell(1);
+    const auto records = pair.wait(Role::client, 2);
+    ASSERT_EQ(records.size(), 2U);
+    delays.push_back(us(records[1].time - records[0].time));
+  }
+  EXPECT_GT(fit(delays, padding_delay.divided(padding_haste)), significance);
+}
 
 /// Bursts are the records of `rounds` times 400 kB behind a silence, without what is left at their ends.
 struct Bursts {
