@@ -33,7 +33,7 @@ sphinx::NodeAddress address(unsigned number) {
 }
 
 /// SteadyWorld is a mix on the servers' core between a sink there and a generator on the clients' core.
-class SteadyWorld : private service::StreamSink {
+class SteadyWorld final : private service::StreamSink {
  public:
   SteadyWorld()
       : node_{world_.node("node", servers)},
