@@ -27,6 +27,7 @@ Result<void> Mailbox::add_client(const wire::NodeId& client) {
   if (clients_.contains(client)) return ok();
   if (clients_.size() >= options_.clients_max) return fail(Errc::busy);
   clients_.try_emplace(client);
+  parts_changed_ = true;
   return ok();
 }
 
@@ -37,24 +38,31 @@ bool Mailbox::remove_client(const wire::NodeId& client) {
     if (!entry.gone) release(found->second, entry);
   }
   clients_.erase(found);
+  parts_changed_ = true;
   return true;
 }
 
 Result<std::uint64_t> Mailbox::put(const wire::NodeId& client, const sphinx::Identifier& identifier,
-                                   ByteView payload, WallTime now) {
+                                   ByteView payload, Moment now) {
   const auto found = clients_.find(client);
   if (found == clients_.end()) return fail(Errc::not_found);
   const auto sequence = found->second.last_sequence + 1;
-  VG_TRY_VOID(store(found->second, {sequence, now, identifier, payload}));
+  VG_TRY_VOID(store(found->second, {sequence, now.wall, identifier, payload}, now.now + options_.time_max));
   return sequence;
 }
 
-Result<void> Mailbox::store(Client& client, const Message& message) {
+Result<void> Mailbox::store(Client& client, const Message& message, Instant until) {
   const auto size = message.payload.size() + limits::mailbox_entry_bytes;
   if (client.live >= options_.messages_per_client_max) return fail(Errc::busy);
   if (size > options_.bytes_max || bytes_ > options_.bytes_max - size) return fail(Errc::busy);
+  if (parts_changed_) deal_parts();
+  // Who fills the boxes of some clients must not keep out the mail of all.
+  const auto more = beyond_part(client.bytes + size) - beyond_part(client.bytes);
+  if (more > 0 && common_bytes_ + more > options_.bytes_max / 2) return fail(Errc::busy);
+  common_bytes_ += more;
+  client.bytes += size;
   client.entries.push_back(
-      {message.sequence, message.stored, message.identifier, to_bytes(message.payload), false});
+      {message.sequence, message.stored, until, message.identifier, to_bytes(message.payload), false});
   client.last_sequence = message.sequence;
   ++client.live;
   ++messages_;
@@ -83,12 +91,12 @@ bool Mailbox::acknowledge(const wire::NodeId& client, std::uint64_t sequence) {
   return true;
 }
 
-std::size_t Mailbox::expire(WallTime now) {
+std::size_t Mailbox::expire(Moment now) {
   std::size_t count = 0;
   for (auto& [id, client] : clients_) {
     while (!client.entries.empty()) {
       auto& entry = client.entries.front();
-      if (!entry.gone && now - entry.stored < options_.time_max) break;
+      if (!entry.gone && now.now < entry.until) break;
       if (!entry.gone) {
         release(client, entry);
         ++count;
@@ -99,11 +107,12 @@ std::size_t Mailbox::expire(WallTime now) {
   return count;
 }
 
-Result<void> Mailbox::restore(const wire::NodeId& client, const Message& message) {
+Result<void> Mailbox::restore(const wire::NodeId& client, const Message& message, Moment now) {
   VG_TRY_VOID(add_client(client));
   auto& entry = clients_.find(client)->second;
   if (message.sequence <= entry.last_sequence) return fail(Errc::malformed);
-  return store(entry, message);
+  const auto age = std::clamp<Duration>(now.wall - message.stored, Duration{0}, options_.time_max);
+  return store(entry, message, now.now + (options_.time_max - age));
 }
 
 void Mailbox::raise_sequence(const wire::NodeId& client, std::uint64_t sequence) {
@@ -129,8 +138,22 @@ std::uint64_t Mailbox::last_sequence(const wire::NodeId& client) const {
   return found == clients_.end() ? 0 : found->second.last_sequence;
 }
 
+std::size_t Mailbox::beyond_part(std::size_t bytes) const {
+  const auto part = options_.bytes_max / 2 / std::max<std::size_t>(clients_.size(), 1);
+  return bytes > part ? bytes - part : 0;
+}
+
+void Mailbox::deal_parts() {
+  parts_changed_ = false;
+  common_bytes_ = 0;
+  for (const auto& [id, client] : clients_) common_bytes_ += beyond_part(client.bytes);
+}
+
 void Mailbox::release(Client& client, Entry& entry) {
-  bytes_ -= entry.payload.size() + limits::mailbox_entry_bytes;
+  const auto size = entry.payload.size() + limits::mailbox_entry_bytes;
+  bytes_ -= size;
+  if (!parts_changed_) common_bytes_ -= beyond_part(client.bytes) - beyond_part(client.bytes - size);
+  client.bytes -= size;
   entry.gone = true;
   entry.payload = {};
   --client.live;

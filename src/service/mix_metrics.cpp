@@ -69,6 +69,8 @@ Counter final_unknown{"villaged_mix_final_payloads_total", "Payloads whose last 
                       "kind=\"unknown\""};
 Counter final_refused{"villaged_mix_final_payloads_total", "Payloads whose last hop is here, by kind.",
                       "kind=\"mailbox_full\""};
+Counter final_crowded{"villaged_mix_final_payloads_total", "Payloads whose last hop is here, by kind.",
+                      "kind=\"loops_crowded\""};
 Counter up_packets{"villaged_mix_gateway_packets_total", "Packets of clients, by outcome.",
                    "outcome=\"taken\""};
 Counter up_refused{"villaged_mix_gateway_packets_total", "Packets of clients, by outcome.",

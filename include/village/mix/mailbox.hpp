@@ -10,6 +10,7 @@
 #include "village/base/error.hpp"
 #include "village/base/time.hpp"
 #include "village/mix/message_limits.hpp"
+#include "village/mix/moment.hpp"
 #include "village/sphinx/types.hpp"
 #include "village/wire/node_id.hpp"
 
@@ -28,7 +29,9 @@ class Mailbox {
   struct Options {
     std::size_t messages_per_client_max = limits::mailbox_messages_max;
     std::size_t clients_max = limits::mailbox_clients_max;
-    std::size_t bytes_max = limits::mailbox_bytes_max;  ///< payloads and mailbox_entry_bytes of each
+    std::size_t bytes_max = limits::mailbox_bytes_max;  ///< payloads and mailbox_entry_bytes of each. Half of
+                                                        ///< it is dealt to the clients in equal parts, the
+                                                        ///< other half is for whoever comes first
     Duration time_max = limits::mailbox_time_max;
   };
   /// Message is one stored payload. `payload` is a view that lives until the mailbox changes.
@@ -43,7 +46,10 @@ class Mailbox {
   explicit Mailbox(const Options& options) : options_{options} {}
 
   /// set_options applies from now on; what is stored already stays.
-  void set_options(const Options& options) { options_ = options; }
+  void set_options(const Options& options) {
+    options_ = options;
+    parts_changed_ = true;
+  }
 
   /// add_client registers a client; again is fine. Errors: busy (clients_max).
   Result<void> add_client(const wire::NodeId& client);
@@ -51,20 +57,22 @@ class Mailbox {
   bool remove_client(const wire::NodeId& client);
   bool serves(const wire::NodeId& client) const { return clients_.contains(client); }
 
-  /// put stores a payload and returns its sequence. Errors: not_found (not a client), busy (its 10,000 or the
-  /// bytes of all are used up: nothing stored is dropped for it).
+  /// put stores a payload and returns its sequence. Errors: not_found (not a client), busy (its 10,000, or
+  /// its part and what is for all, are used up: nothing stored is dropped for it).
   Result<std::uint64_t> put(const wire::NodeId& client, const sphinx::Identifier& identifier,
-                            ByteView payload, WallTime now);
+                            ByteView payload, Moment now);
   /// next is the stored message with the lowest sequence above `after`.
   std::optional<Message> next(const wire::NodeId& client, std::uint64_t after) const;
   /// acknowledge deletes one; false if it is not there.
   bool acknowledge(const wire::NodeId& client, std::uint64_t sequence);
-  /// expire deletes what is older than time_max; returns how many. O(clients + expired).
-  std::size_t expire(WallTime now);
+  /// expire deletes what was put longer ago than time_max on the monotonic clock; returns how many.
+  /// O(clients + expired).
+  std::size_t expire(Moment now);
 
   /// restore puts back what a file kept, in the order of sequences. Registers the client. Errors: busy,
   /// malformed (not above the sequences already there).
-  Result<void> restore(const wire::NodeId& client, const Message& message);
+  /// Its age is what the wall clock says now; from then on the monotonic clock counts.
+  Result<void> restore(const wire::NodeId& client, const Message& message, Moment now);
   /// raise_sequence makes the next sequence of a client higher than `sequence`: from a file.
   void raise_sequence(const wire::NodeId& client, std::uint64_t sequence);
 
@@ -80,6 +88,7 @@ class Mailbox {
   struct Entry {
     std::uint64_t sequence = 0;
     WallTime stored{};
+    Instant until{};
     sphinx::Identifier identifier{};
     Bytes payload;  ///< empty once acknowledged
     bool gone = false;
@@ -87,16 +96,22 @@ class Mailbox {
   struct Client {
     std::deque<Entry> entries;  ///< ascending sequences, acknowledged ones among them
     std::size_t live = 0;
+    std::size_t bytes = 0;
     std::uint64_t last_sequence = 0;
   };
-  Result<void> store(Client& client, const Message& message);
+  Result<void> store(Client& client, const Message& message, Instant until);
   void release(Client& client, Entry& entry);
   static void sweep(Client& client);
+  /// beyond_part is what of a client's bytes is not within its own part.
+  std::size_t beyond_part(std::size_t bytes) const;
+  void deal_parts();
 
   Options options_;
   std::unordered_map<wire::NodeId, Client> clients_;
   std::size_t messages_ = 0;
   std::size_t bytes_ = 0;
+  std::size_t common_bytes_ = 0;  ///< beyond clients' parts
+  bool parts_changed_ = false;
 };
 
 }  // namespace village::mix
