@@ -3,6 +3,7 @@
 // values at significance 1e-4; what uses constants, or another shape, is refused by the same test.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 
 #include "support/statistics.hpp"
@@ -127,6 +128,7 @@ class Shaped {
       EXPECT_TRUE(dialed);
       co_return dialed ? std::move(*dialed) : nullptr;
     });
+    handshake = {wire->seen(Role::client), wire->seen(Role::server)};
     wire->forget();
   }
   ~Shaped() {
@@ -176,7 +178,8 @@ class Shaped {
     }
   }
 
-  std::optional<Wire> wire;  // the world's relays use it: it must live longer
+  std::optional<Wire> wire;                // the world's relays use it: it must live longer
+  std::array<Wire::Records, 2> handshake;  ///< what the client, the server said until the stream was there
   TunnelWorld world;
   Target target{Ipv4Address{}, 0};
   Node* entry = nullptr;
@@ -330,6 +333,47 @@ TEST(TrafficShape, IdlePaddingFollowsDataThatOnlyLeaves) {
     delays.push_back(us(records[1].time - records[0].time));
   }
   EXPECT_GT(fit(delays, padding_delay.divided(padding_haste)), significance);
+}
+
+/// handshakes makes `count` sessions: the sizes of the record that carries each side's handshake padding,
+/// which is the largest of a handshake if paddings are above 1,500.
+struct Handshakes {
+  Values client, server;
+};
+Handshakes handshakes(const Distribution& padding, std::size_t count) {
+  auto parts = quiet();
+  for (auto* each : {&parts.client, &parts.server}) each->handshake_padding = padding;
+  const auto shape = *Shape::make(parts);
+  const auto largest = [](const Wire::Records& records) {
+    const auto sizes = sizes_of(records);
+    return sizes.empty() ? 0 : *std::max_element(sizes.begin(), sizes.end());
+  };
+  Handshakes seen;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Shaped pair{shape};
+    seen.client.push_back(largest(pair.handshake[0]));
+    seen.server.push_back(largest(pair.handshake[1]));
+  }
+  return seen;
+}
+
+/// less takes off what a record of that kind is without padding.
+Values less(Values sizes, std::uint64_t bare) {
+  for (auto& size : sizes) size -= std::min(size, bare);
+  return sizes;
+}
+
+TEST(TrafficShape, HandshakePaddingFollowsIt) {
+  const auto padding = uniform(2'000, 3'000);
+  const auto constant = handshakes(uniform(2'500, 2'500), 1);
+  const auto seen = handshakes(padding, 60);
+  for (const auto& [sizes, known] :
+       {std::pair{seen.client, constant.client[0]}, std::pair{seen.server, constant.server[0]}}) {
+    ASSERT_GT(known, 2'500U);
+    const auto drawn = less(sizes, known - 2'500);
+    EXPECT_GT(fit(drawn, padding), significance);
+    EXPECT_LT(fit(drawn, uniform(2'000, 2'500)), significance);
+  }
 }
 
 /// Bursts are the records of `rounds` times 400 kB behind a silence: what they tell of the sizes drawn.
