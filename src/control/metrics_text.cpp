@@ -56,7 +56,7 @@ ClientMetric value_of(const metrics::Metric& metric) {
   if (metric.kind() == metrics::Kind::counter) {
     out.counter.value = static_cast<double>(static_cast<const metrics::Counter&>(metric).total());
   } else if (metric.kind() == metrics::Kind::gauge) {
-    out.gauge.value = static_cast<double>(static_cast<const metrics::Gauge&>(metric).value());
+    out.gauge.value = static_cast<const metrics::Gauge&>(metric).shown();
   } else {
     const auto& histogram = static_cast<const metrics::Histogram&>(metric);
     std::uint64_t sum = 0;

@@ -47,8 +47,6 @@ class MixChecker {
   void roles() {
     const std::set<MixRole> once{mix_.roles.begin(), mix_.roles.end()};
     if (once.size() != mix_.roles.size()) error("/mix/roles", "a role stands here twice");
-    if (mix_.has(MixRole::mix) && mix_.has(MixRole::gateway))
-      error("/mix/roles", "a node is a mix or a gateway, not both: take \"mix\" or \"gateway\" out");
     if (mix_.has(MixRole::client) && mix_.hops < 2)
       error("/mix/hops", "a message needs one mix and the recipient's gateway at least: 2 or more");
   }
@@ -79,6 +77,22 @@ class MixChecker {
       warning("/mix/directory/listen", "only a node with the role \"authority\" listens there");
     if (mix_.has(MixRole::authority) && !mix_.directory.listen && config_.htx.listen.empty())
       error("/mix/directory", "an authority needs \"listen\", or an address in \"htx.listen\"");
+    admission();
+  }
+
+  void admission() {
+    const auto& directory = mix_.directory;
+    const bool says = !directory.admitted.empty() || directory.open;
+    if (mix_.has(MixRole::authority) && !says && !refused("/mix/directory/admitted"))
+      error(
+          "/mix/directory",
+          "this authority would list no node: name the mixes and gateways in \"admitted\" by their keys, or "
+          "say \"open\": true to list whoever comes (docs/mix.md tells what that costs)");
+    if (!mix_.has(MixRole::authority) && says)
+      warning("/mix/directory", "only a node with the role \"authority\" uses \"admitted\" and \"open\"");
+    if (directory.open && !directory.distinct_networks)
+      warning("/mix/directory/open",
+              "without \"distinct_networks\" one network may fill the directory with its nodes");
   }
 
   void neighbours() {

@@ -143,9 +143,13 @@ Shape<MixDirectoryOptions> directory_section() {
       field({.name = "listen",
              .doc = "Role authority: IP address and port of its HTTP port; null = it answers by HTX only"},
             &MixDirectoryOptions::listen, nullable(address(true))),
-      field({.name = "admitted",
-             .doc = "Role authority: keys of the nodes that it lists, in base64url; none = all that come"},
+      field({.name = "admitted", .doc = "Role authority: keys of the nodes that it lists, in base64url"},
             &MixDirectoryOptions::admitted, list(public_key(), 0, nodes_max)),
+      field({.name = "open",
+             .doc =
+                 "Role authority: whether it also lists nodes that nobody named; each must come from its own "
+                 "address, and 8 at most of one /16"},
+            &MixDirectoryOptions::open, boolean()),
       field(
           {.name = "distinct_networks",
            .doc =

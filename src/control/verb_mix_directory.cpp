@@ -255,7 +255,8 @@ int show(const Arguments& arguments, const std::optional<std::string>& path) {
   auto out = Json::parse(mix::to_json(named->document));
   out["digest"] = to_hex(mix::digest(named->document.document));
   out["layers"] = Json::object();
-  for (const auto& node : mix::MixView::make(named->document.document)->nodes()) {
+  const auto view = mix::MixView::make(named->document.document);
+  for (const auto& node : view->nodes()) {
     out["layers"][node.id.name()] = node.layer;
   }
   print(out.dump(2) + "\n");

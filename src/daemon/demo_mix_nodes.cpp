@@ -126,7 +126,12 @@ std::string DemoMixNodes::write_config(const DemoMixNode& node) {
     mix["directory"]["authorities"].push_back(
         {{"name", authority->name}, {"key", authority->key}, {"address", loopback(authority->port)}});
   }
-  if (node.role == "authority") mix["directory"]["listen"] = loopback(node.port);
+  if (node.role == "authority") {
+    mix["directory"]["listen"] = loopback(node.port);
+    for (const auto* role : {"mix", "gateway"}) {
+      for (const auto* member : of(role)) mix["directory"]["admitted"].push_back(member->key);
+    }
+  }
   if (node.role == "mix" || node.role == "gateway")
     config["htx"]["listen"] = {{{"address", loopback(node.port)}, {"outer", "none"}}};
   if (node.role == "client") {

@@ -2,16 +2,15 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "mix/authority_round.hpp"
 #include "mix/json_fields.hpp"
+#include "mix/node_book.hpp"
 #include "village/base/check.hpp"
 
 namespace village::mix {
 namespace {
 
-constexpr Epoch future_epochs_max = 4;  ///< how far ahead of the clock a descriptor's first key may be
 constexpr JsonLimits memory_limits{limits::statement_bytes_max, limits::directory_depth_max,
                                    limits::document_values_max};
 
@@ -45,29 +44,22 @@ std::string_view name(AuthorityReport::Kind kind) {
 
 struct Authority::State {
   State(AuthorityOptions given, const crypto::Ed25519KeyPair& node, RandomSource& source)
-      : options{std::move(given)},
-        key{node.seed.clone(), node.public_key},
-        admitted{options.admitted.begin(), options.admitted.end()},
-        random{source} {
+      : options{std::move(given)}, key{node.seed.clone(), node.public_key}, random{source}, nodes{options} {
     VG_CHECK(check(options.authorities).has_value() && options.authorities.holds(key.public_key));
     VG_CHECK(options.epochs.length % std::chrono::milliseconds{1} == Duration{0});
     VG_CHECK(options.epochs.length >= std::chrono::seconds{1});
   }
 
-  struct Known {
-    SignedDescriptor descriptor;
-    bool equivocates = false;
-  };
-
   AuthoritySchedule schedule(Epoch epoch) const { return {options.authorities, options.epochs, epoch}; }
 
-  Result<void> learn(const SignedDescriptor& said, WallTime now);
+  Result<void> learn(const SignedDescriptor& said, NodeBook::By by, const std::optional<Host>& from,
+                     Epoch current);
+  void learn_from_votes(Epoch current);
   Result<AuthorityRound*> round_of(Epoch epoch, WallTime now);
   void begin_round(Epoch epoch);
   void collect();
   void finish_round();
   std::vector<SignedDescriptor> vote_list(Epoch epoch) const;
-  void forget_expired(Epoch current);
   void report(AuthorityReport report) {
     if (reports.size() < limits::reports_max) reports.push_back(report);
   }
@@ -78,10 +70,8 @@ struct Authority::State {
 
   AuthorityOptions options;
   crypto::Ed25519KeyPair key;
-  std::set<wire::NodeId> admitted;
   RandomSource& random;
-  std::map<wire::NodeId, Known> nodes;
-  std::map<sphinx::NodeAddress, wire::NodeId> holders;
+  NodeBook nodes;
   std::unique_ptr<AuthorityRound> round;
   bool started = false;
   Epoch round_epoch = 0;  ///< of `round`
@@ -92,56 +82,32 @@ struct Authority::State {
   std::vector<AuthorityReport> reports;
 };
 
-/// learn keeps a descriptor whose signature is good.
-Result<void> Authority::State::learn(const SignedDescriptor& said, WallTime now) {
-  const auto& descriptor = said.descriptor;
-  const auto id = descriptor.id();
-  const auto current = options.epochs.at(now);
-  if (!admitted.empty() && !admitted.contains(id)) return fail(Errc::denied);
-  if (descriptor.sphinx_keys.back().epoch <= current) return fail(Errc::timed_out);
-  if (descriptor.sphinx_keys.front().epoch > current + future_epochs_max) return fail(Errc::unsupported);
-  const auto known = nodes.find(id);
-  if (known != nodes.end()) {
-    const auto& former = known->second.descriptor.descriptor;
-    if (descriptor.sequence < former.sequence) return fail(Errc::replayed);
-    if (descriptor == former) return known->second.equivocates ? fail(Errc::already_exists) : ok();
-    if (descriptor.sequence == former.sequence) {
-      if (!verify(said)) return fail(Errc::bad_signature);
-      if (!known->second.equivocates) {
-        known->second.equivocates = true;
-        ++version;
-        report({AuthorityReport::Kind::node_equivocates, current + 1, descriptor.key});
-      }
-      return fail(Errc::already_exists);
-    }
-  } else if (nodes.size() >= limits::nodes_max) {
-    return fail(Errc::busy);
-  }
-  const auto holder = holders.find(descriptor.mix_address);
-  if (holder != holders.end() && holder->second != id) return fail(Errc::already_exists);
-  if (!verify(said)) return fail(Errc::bad_signature);
-  if (known != nodes.end()) holders.erase(known->second.descriptor.descriptor.mix_address);
-  holders.insert_or_assign(descriptor.mix_address, id);
-  nodes.insert_or_assign(id, Known{said, false});
-  ++version;
-  return ok();
+Result<void> Authority::State::learn(const SignedDescriptor& said, NodeBook::By by,
+                                     const std::optional<Host>& from, Epoch current) {
+  const auto learned = nodes.learn(said, by, from, current);
+  for (const auto& node : nodes.take_caught())
+    report({AuthorityReport::Kind::node_equivocates, current + 1, node});
+  return learned;
 }
 
-void Authority::State::forget_expired(Epoch current) {
-  for (auto at = nodes.begin(); at != nodes.end();) {
-    const auto& descriptor = at->second.descriptor.descriptor;
-    if (descriptor.sphinx_keys.back().epoch > current) {
-      ++at;
-      continue;
+/// learn_from_votes: what others listed is known here too from now on.
+void Authority::State::learn_from_votes(Epoch current) {
+  const auto votes = round->counted_votes();
+  std::map<wire::NodeId, std::size_t> listed;
+  for (const auto* vote : votes) {
+    for (const auto& said : vote->descriptors) ++listed[said.descriptor.id()];
+  }
+  for (const auto* vote : votes) {
+    for (const auto& said : vote->descriptors) {
+      const bool most = 2 * listed[said.descriptor.id()] > votes.size();
+      (void)learn(said, most ? NodeBook::By::votes : NodeBook::By::vote, {}, current);
     }
-    holders.erase(descriptor.mix_address);
-    at = nodes.erase(at);
   }
 }
 
 std::vector<SignedDescriptor> Authority::State::vote_list(Epoch epoch) const {
   std::vector<SignedDescriptor> out;
-  for (const auto& [id, node] : nodes) {
+  for (const auto& [id, node] : nodes.nodes()) {
     if (!node.equivocates && node.descriptor.descriptor.sphinx_key(epoch) != nullptr) {
       out.push_back(node.descriptor);
     }
@@ -190,9 +156,9 @@ Authority::Authority(AuthorityOptions options, const crypto::Ed25519KeyPair& key
     : state_{std::make_unique<State>(std::move(options), key, random)} {}
 Authority::~Authority() = default;
 
-Result<void> Authority::on_descriptor(ByteView text, WallTime now) {
+Result<void> Authority::on_descriptor(ByteView text, const std::optional<Host>& from, WallTime now) {
   VG_TRY(said, parse_signed_descriptor(text));
-  return state_->learn(said, now);
+  return state_->learn(said, NodeBook::By::node, from, state_->options.epochs.at(now));
 }
 
 Result<void> Authority::on_statement(ByteView text, WallTime now) {
@@ -224,7 +190,7 @@ void Authority::advance(WallTime now) {
     state.started = true;
     if (state.schedule(epoch).slot_at(now) >= 0) state.last_epoch = std::max(state.last_epoch, epoch);
   }
-  state.forget_expired(epoch - 1);
+  state.nodes.forget_expired(epoch - 1);
   if (state.round && state.round_epoch != epoch) state.finish_round();  // the clock jumped
   const auto slot = state.schedule(epoch).slot_at(now);
   if (slot < 0) return;
@@ -241,12 +207,7 @@ void Authority::advance(WallTime now) {
   const auto end = round.schedule().slots();
   while (round.next_slot() <= std::min<std::size_t>(static_cast<std::size_t>(slot), end)) {
     round.enter_slot(round.next_slot());
-    if (round.next_slot() == round.schedule().rounds + 1) {
-      // What others listed is known here too from now on.
-      for (const auto* vote : round.counted_votes()) {
-        for (const auto& said : vote->descriptors) (void)state.learn(said, now);
-      }
-    }
+    if (round.next_slot() == round.schedule().rounds + 1) state.learn_from_votes(epoch - 1);
   }
   state.collect();
   if (round.next_slot() > end) state.finish_round();
@@ -280,15 +241,17 @@ Result<void> Authority::adopt(const SignedDocument& signed_document) {
   return ok();
 }
 
-std::uint64_t Authority::memory_version() const { return state_->version; }
-std::size_t Authority::descriptors() const { return state_->nodes.size(); }
+std::uint64_t Authority::memory_version() const { return state_->version + state_->nodes.version(); }
+std::size_t Authority::descriptors() const { return state_->nodes.nodes().size(); }
 
 std::string Authority::memory() const {
-  JsonValue::Array descriptors;
-  for (const auto& [id, node] : state_->nodes) {
-    descriptors.push_back(signed_descriptor_value(node.descriptor));
+  JsonValue::Array descriptors, equivocating;
+  for (const auto* node : state_->nodes.in_order()) {
+    descriptors.push_back(signed_descriptor_value(node->descriptor));
+    if (node->equivocates) equivocating.push_back({node->descriptor.descriptor.id().name()});
   }
   return canonical_json({JsonValue::Object{{"descriptors", {std::move(descriptors)}},
+                                           {"equivocating", {std::move(equivocating)}},
                                            {"last_epoch", json_integer(state_->last_epoch)}}});
 }
 
@@ -296,12 +259,18 @@ Result<void> Authority::restore(ByteView text) {
   VG_TRY(value, parse_canonical_json(text, memory_limits));
   JsonReader reader{value};
   const auto& descriptors = reader.array("descriptors", limits::nodes_max);
+  const auto& equivocating = reader.array("equivocating", limits::nodes_max);
   const auto last_epoch = read_unsigned(reader, "last_epoch");
   VG_TRY_VOID(reader.finish());
   for (const auto& item : descriptors) {
     VG_TRY(said, parse_signed_descriptor_value(item));
     const auto first = said.descriptor.sphinx_keys.front().epoch;
-    (void)state_->learn(said, state_->options.epochs.start(first == 0 ? 0 : first - 1));
+    (void)state_->learn(said, NodeBook::By::disk, {}, first == 0 ? 0 : first - 1);
+  }
+  for (const auto& item : equivocating) {
+    if (item.text() == nullptr) return fail(Errc::malformed);
+    VG_TRY(id, wire::NodeId::parse(*item.text()));
+    state_->nodes.mark_equivocating(id);
   }
   state_->last_epoch = std::max(state_->last_epoch, last_epoch);
   return ok();

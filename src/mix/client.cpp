@@ -66,7 +66,6 @@ MessageId Client::random_id() {
 
 void Client::set_view(std::shared_ptr<const MixView> view, Instant now) {
   VG_CHECK(view != nullptr);
-  health_.clear();
   std::erase_if(views_, [&](const auto& known) { return known->epoch() == view->epoch(); });
   if (views_.size() >= 2) {
     views_.erase(std::min_element(views_.begin(), views_.end(),
@@ -132,7 +131,7 @@ void Client::on_deadline(Instant now, WallTime wall) {
   if (now < housekeeping_at_) return;
   housekeeping_at_ = now + housekeeping_time;
   blocks_.expire(wall);
-  seen_.expire(wall);
+  seen_.expire({wall, now});
   std::erase_if(repliable_, [&](const auto& entry) {
     if (wall < entry.second.until) return false;
     repliable_blocks_ -= entry.second.blocks.size();

@@ -65,7 +65,8 @@ bool Client::inbox_full() const {
 }
 
 bool Client::age_is_good(WallTime sealed, WallTime wall) const {
-  return sealed >= wall - limits::message_age_max && sealed <= wall + limits::message_ahead_max;
+  return sealed >= wall - limits::message_age_max && sealed <= wall + limits::message_ahead_max &&
+         !seen_.is_forgotten(sealed);
 }
 
 void Client::on_fragment(std::uint64_t receipt, const PlainPayload& fragment,
@@ -82,7 +83,7 @@ void Client::on_fragment(std::uint64_t receipt, const PlainPayload& fragment,
     ++unconfirmed_receipts_;
     return;
   }
-  if (inbox_full() || seen_.full()) return refuse(receipt, counters_.refused_room);
+  if (inbox_full()) return refuse(receipt, counters_.refused_room);
   Arrival arrival{receipt, std::nullopt, answers};
   if (fragment.index == 0 && !reassembly_.has(fragment.message_id, 0)) {
     arrival.sender = sender_of(fragment, wall);
@@ -90,6 +91,10 @@ void Client::on_fragment(std::uint64_t receipt, const PlainPayload& fragment,
   }
   if (reassembly_.receipts() + unconfirmed_receipts_ >= limits::receipts_held_max) arrival.receipt = 0;
   const auto taken = reassembly_.take(fragment, arrival, now);
+  for (const auto& evicted : reassembly_.take_evicted()) {
+    owed_at_end_.erase(evicted.id);
+    release(evicted.receipts);
+  }
   using enum Reassembly::Taken;
   if (taken == conflict) return refuse(receipt, counters_.refused_conflict);
   if (taken == full) return refuse(receipt, counters_.refused_room);
@@ -134,7 +139,7 @@ std::optional<DeliveryProof> Client::on_complete(Reassembly::Message message, Wa
   auto opened = open_message(identity_, message.id, message.sealed);
   const bool may_reply = opened && (!message.answers || message.answers->peer == opened->head.sender);
   const bool good_age = opened && age_is_good(opened->head.sealed, wall);
-  if (!may_reply || !good_age || !seen_.add(message.id, wall, opened->proof)) {
+  if (!may_reply || !good_age || !seen_.add(message.id, {wall, now_}, opened->proof)) {
     ++(opened && may_reply ? counters_.refused_age : counters_.refused_seal);
     release(message.receipts);
     return std::nullopt;

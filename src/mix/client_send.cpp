@@ -29,6 +29,7 @@ double loop_share(const Parameters& parameters) {
 
 Result<Way> Client::draw_good_way(const MixView& view, const wire::NodeId& recipient,
                                   const std::optional<wire::NodeId>& from, PathMarks& marks, Instant now) {
+  health_.use(view);
   auto path = options_.path;
   path.apart_from = from;
   for (int tries = 1;; ++tries) {
@@ -61,10 +62,11 @@ Result<Client::NewBlock> Client::make_block(const MixView& view, ReplyPurpose pu
   return block;
 }
 
-Result<std::vector<OwnedEnvelope>> Client::make_reply_blocks(const Answers& answers, const wire::NodeId& from,
-                                                             std::size_t count, Instant now, WallTime wall) {
-  std::vector<OwnedEnvelope> envelopes;
-  if (count == 0) return envelopes;
+Result<std::vector<Client::NewBlock>> Client::make_reply_blocks(const Answers& answers,
+                                                                const wire::NodeId& from, std::size_t count,
+                                                                Instant now, WallTime wall) {
+  std::vector<NewBlock> blocks;
+  if (count == 0) return blocks;
   if (count > limits::reply_blocks_max) return fail(Errc::limit_exceeded);
   const auto* view = view_at(wall);
   if (view == nullptr) return fail(Errc::net_unreachable);
@@ -72,10 +74,18 @@ Result<std::vector<OwnedEnvelope>> Client::make_reply_blocks(const Answers& answ
     ReplyPurpose purpose;
     purpose.type = PayloadType::reply;
     purpose.answers = answers;
-    VG_TRY(block, make_block(*view, purpose, from, now));
-    envelopes.push_back(std::move(block.envelope));
+    auto block = make_block(*view, purpose, from, now);
+    if (!block) {
+      forget_blocks(blocks);
+      return block.error();
+    }
+    blocks.push_back(*std::move(block));
   }
-  return envelopes;
+  return blocks;
+}
+
+void Client::forget_blocks(const std::vector<NewBlock>& blocks) {
+  for (const auto& block : blocks) blocks_.forget(block.identifier);
 }
 
 Result<void> Client::enqueue(Outbox::Message message, Route route, Instant now) {
@@ -91,11 +101,17 @@ Result<MessageId> Client::send(const Recipient& recipient, ByteView message, con
   if (outbox_.messages() >= limits::outbox_messages_max) return fail(Errc::busy);
   const auto id = random_id();
   VG_TRY(blocks, make_reply_blocks({id, recipient.key}, recipient.gateway, options.replies, now, wall));
-  VG_TRY(sealed, seal_message(identity_, recipient.key, id, blocks, message, wall, *random_));
-  VG_TRY_VOID(enqueue(
-      {id, PayloadType::data, std::move(sealed.bytes), now + options.time_max, recipient.key, sealed.proof},
-      {wire::NodeId::of(recipient.key), recipient.gateway, recipient.key, std::nullopt}, now));
-  return id;
+  std::vector<OwnedEnvelope> envelopes;
+  for (auto& block : blocks) envelopes.push_back(std::move(block.envelope));
+  const auto taken = [&]() -> Result<void> {
+    VG_TRY(sealed, seal_message(identity_, recipient.key, id, envelopes, message, wall, *random_));
+    return enqueue(
+        {id, PayloadType::data, std::move(sealed.bytes), now + options.time_max, recipient.key, sealed.proof},
+        {wire::NodeId::of(recipient.key), recipient.gateway, recipient.key, std::nullopt}, now);
+  }();
+  if (taken) return id;
+  forget_blocks(blocks);
+  return taken.error();
 }
 
 Result<MessageId> Client::reply(const MessageId& to, ByteView message, Duration time_max, Instant now,

@@ -41,20 +41,20 @@ bool Mailbox::remove_client(const wire::NodeId& client) {
 }
 
 Result<std::uint64_t> Mailbox::put(const wire::NodeId& client, const sphinx::Identifier& identifier,
-                                   ByteView payload, WallTime now) {
+                                   ByteView payload, Moment now) {
   const auto found = clients_.find(client);
   if (found == clients_.end()) return fail(Errc::not_found);
   const auto sequence = found->second.last_sequence + 1;
-  VG_TRY_VOID(store(found->second, {sequence, now, identifier, payload}));
+  VG_TRY_VOID(store(found->second, {sequence, now.wall, identifier, payload}, now.now + options_.time_max));
   return sequence;
 }
 
-Result<void> Mailbox::store(Client& client, const Message& message) {
+Result<void> Mailbox::store(Client& client, const Message& message, Instant until) {
   const auto size = message.payload.size() + limits::mailbox_entry_bytes;
   if (client.live >= options_.messages_per_client_max) return fail(Errc::busy);
   if (size > options_.bytes_max || bytes_ > options_.bytes_max - size) return fail(Errc::busy);
   client.entries.push_back(
-      {message.sequence, message.stored, message.identifier, to_bytes(message.payload), false});
+      {message.sequence, message.stored, until, message.identifier, to_bytes(message.payload), false});
   client.last_sequence = message.sequence;
   ++client.live;
   ++messages_;
@@ -83,12 +83,12 @@ bool Mailbox::acknowledge(const wire::NodeId& client, std::uint64_t sequence) {
   return true;
 }
 
-std::size_t Mailbox::expire(WallTime now) {
+std::size_t Mailbox::expire(Moment now) {
   std::size_t count = 0;
   for (auto& [id, client] : clients_) {
     while (!client.entries.empty()) {
       auto& entry = client.entries.front();
-      if (!entry.gone && now - entry.stored < options_.time_max) break;
+      if (!entry.gone && now.now < entry.until) break;
       if (!entry.gone) {
         release(client, entry);
         ++count;
@@ -99,11 +99,12 @@ std::size_t Mailbox::expire(WallTime now) {
   return count;
 }
 
-Result<void> Mailbox::restore(const wire::NodeId& client, const Message& message) {
+Result<void> Mailbox::restore(const wire::NodeId& client, const Message& message, Moment now) {
   VG_TRY_VOID(add_client(client));
   auto& entry = clients_.find(client)->second;
   if (message.sequence <= entry.last_sequence) return fail(Errc::malformed);
-  return store(entry, message);
+  const auto age = std::clamp<Duration>(now.wall - message.stored, Duration{0}, options_.time_max);
+  return store(entry, message, now.now + (options_.time_max - age));
 }
 
 void Mailbox::raise_sequence(const wire::NodeId& client, std::uint64_t sequence) {

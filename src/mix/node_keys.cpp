@@ -14,6 +14,10 @@ EpochKeysPtr NodeKeys::generate(Epoch epoch, RandomSource& random) {
   return store(epoch, crypto::X25519KeyPair::generate(random));
 }
 
+EpochKeysPtr NodeKeys::replace(Epoch epoch, RandomSource& random) {
+  return store(epoch, crypto::X25519KeyPair::generate(random));
+}
+
 EpochKeysPtr NodeKeys::add(Epoch epoch, crypto::X25519Private key) {
   return store(epoch, crypto::X25519KeyPair::from_private(std::move(key)));
 }

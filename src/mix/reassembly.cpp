@@ -47,20 +47,24 @@ Reassembly::Taken Reassembly::take(const PlainPayload& fragment, const Arrival& 
       ++receipts_;
       return Taken::resumed;
     }
-  } else if (partials_.size() >= options_.messages_max && !whole) {
-    return Taken::full;
   }
   const Share former = fresh ? Share{} : found->second.share;
   const Share share = arrival.sender ? Share{arrival.sender} : former;
   const auto cost =
       fragment.data.size() + limits::fragment_bytes + (fresh ? limits::partial_message_bytes : 0);
-  const auto moved = fresh || share == former ? 0 : found->second.bytes;
-  const bool room = bytes_ + cost <= options_.bytes_max && share_has_room(share, cost + moved);
-  if (!room && !whole) return Taken::full;
+  const bool moves = !fresh && share != former;
+  const Charged moved = moves ? Charged{found->second.bytes, 1} : Charged{};
+  const Charged added{cost + moved.bytes, fresh || moves ? 1U : 0U};
+  if (!whole) {
+    const bool has_room = share ? sender_has_room(share, added.bytes, added.messages)
+                                : make_room_for_unknown(fragment.message_id, cost);
+    if (!has_room || !make_room(fragment.message_id, cost, fresh ? 1 : 0)) return Taken::full;
+  }
 
   auto& partial = fresh ? partials_[fragment.message_id] : found->second;
   discharge(former, moved);
-  charge(share, cost + moved);
+  charge(share, added);
+  if (!fresh) leave_turns(partial);
   partial.share = share;
   partial.bytes += cost;
   bytes_ += cost;
@@ -71,11 +75,64 @@ Reassembly::Taken Reassembly::take(const PlainPayload& fragment, const Arrival& 
     partial.first = now;
   }
   partial.last = now;
+  take_turn(fragment.message_id, partial);
   partial.fragments.emplace(fragment.index, Piece{to_bytes(fragment.data), arrival.receipt});
   receipts_ += arrival.receipt != 0 ? 1 : 0;
   check_at_ = std::min(check_at_.value_or(partial.deadline()), partial.deadline());
   return partial.fragments.size() == partial.count ? Taken::complete : Taken::stored;
 }
+
+// --- room
+
+Reassembly::Charged Reassembly::charged(const Share& share) const {
+  const auto found = shares_.find(share);
+  return found == shares_.end() ? Charged{} : found->second;
+}
+
+bool Reassembly::sender_has_room(const Share& share, std::size_t bytes, std::size_t messages) const {
+  const auto has = charged(share);
+  return has.bytes + bytes <= options_.sender_bytes_max &&
+         has.messages + messages <= options_.sender_messages_max;
+}
+
+/// make_room evicts until all have room for a fragment of `id`, which stays itself.
+bool Reassembly::make_room(const MessageId& id, std::size_t bytes, std::size_t messages) {
+  while (bytes_ + bytes > options_.bytes_max || partials_.size() + messages > options_.messages_max) {
+    if (!evict_first(turns_, id)) return false;
+  }
+  return true;
+}
+
+bool Reassembly::make_room_for_unknown(const MessageId& id, std::size_t bytes) {
+  while (charged({}).bytes + bytes > options_.sender_bytes_max) {
+    if (!evict_first(unknown_turns_, id)) return false;
+  }
+  return true;
+}
+
+bool Reassembly::evict_first(const Turns& turns, const MessageId& but) {
+  auto first = turns.begin();
+  if (first != turns.end() && first->second == but) ++first;
+  if (first == turns.end()) return false;
+  Evicted evicted{first->second, {}};
+  drop(partials_.find(evicted.id), evicted.receipts);
+  evicted_now_.push_back(std::move(evicted));
+  ++evicted_;
+  return true;
+}
+
+void Reassembly::take_turn(const MessageId& id, Partial& partial) {
+  partial.turn = ++turn_;
+  turns_.emplace(partial.turn, id);
+  if (!partial.share) unknown_turns_.emplace(partial.turn, id);
+}
+
+void Reassembly::leave_turns(const Partial& partial) {
+  turns_.erase(partial.turn);
+  unknown_turns_.erase(partial.turn);
+}
+
+// --- the end of a message
 
 Reassembly::Message Reassembly::finish(const MessageId& id) {
   const auto at = partials_.find(id);
@@ -127,20 +184,19 @@ void Reassembly::forget_receipts() {
   receipts_ = 0;
 }
 
-bool Reassembly::share_has_room(const Share& share, std::size_t bytes) const {
-  const auto found = shares_.find(share);
-  return (found == shares_.end() ? 0 : found->second) + bytes <= options_.sender_bytes_max;
+void Reassembly::charge(const Share& share, const Charged& with) {
+  if (with.bytes == 0) return;
+  auto& has = shares_[share];
+  has.bytes += with.bytes;
+  has.messages += with.messages;
 }
 
-void Reassembly::charge(const Share& share, std::size_t bytes) {
-  if (bytes > 0) shares_[share] += bytes;
-}
-
-void Reassembly::discharge(const Share& share, std::size_t bytes) {
+void Reassembly::discharge(const Share& share, const Charged& of) {
   const auto found = shares_.find(share);
-  if (bytes == 0 || !VG_EXPECT(found != shares_.end() && found->second >= bytes)) return;
-  found->second -= bytes;
-  if (found->second == 0) shares_.erase(found);
+  if (of.bytes == 0 || !VG_EXPECT(found != shares_.end() && found->second.bytes >= of.bytes)) return;
+  found->second.bytes -= of.bytes;
+  found->second.messages -= of.messages;
+  if (found->second.bytes == 0) shares_.erase(found);
 }
 
 void Reassembly::drop(Partials::iterator at, std::vector<std::uint64_t>& receipts) {
@@ -149,7 +205,8 @@ void Reassembly::drop(Partials::iterator at, std::vector<std::uint64_t>& receipt
     receipts.push_back(piece.receipt);
     --receipts_;
   }
-  discharge(at->second.share, at->second.bytes);
+  discharge(at->second.share, {at->second.bytes, 1});
+  leave_turns(at->second);
   bytes_ -= at->second.bytes;
   partials_.erase(at);
 }

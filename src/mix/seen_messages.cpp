@@ -21,10 +21,24 @@ std::size_t SeenMessages::Hash::operator()(const MessageId& id) const {
   return static_cast<std::size_t>(mixed ^ key[1]);
 }
 
-bool SeenMessages::restore(const SeenMessage& seen) {
-  if (full() || !ids_.emplace(seen.id, seen.proof).second) return false;
-  entries_.push_back(seen);
+bool SeenMessages::restore(const SeenMessage& seen, Moment now) {
+  if (ids_.contains(seen.id)) return false;
+  while (ids_.size() >= messages_max_) drop_first(now.wall);
+  ids_.emplace(seen.id, seen.proof);
+  const auto left = std::clamp<Duration>(seen.until - now.wall, Duration{0}, limits::seen_time);
+  entries_.push_back({seen, now.now + left});
   return true;
+}
+
+void SeenMessages::forget(WallTime until, WallTime wall) {
+  const auto latest = wall + limits::seen_time - limits::message_ahead_max;
+  forgotten_until_ = std::max(forgotten_until_, std::min<WallTime>(until, latest));
+}
+
+void SeenMessages::drop_first(WallTime wall) {
+  forget(entries_.front().until, wall);
+  ids_.erase(entries_.front().id);
+  entries_.pop_front();
 }
 
 const DeliveryProof* SeenMessages::proof(const MessageId& id) const {
@@ -32,13 +46,9 @@ const DeliveryProof* SeenMessages::proof(const MessageId& id) const {
   return found == ids_.end() ? nullptr : &found->second;
 }
 
-std::size_t SeenMessages::expire(WallTime now) {
+std::size_t SeenMessages::expire(Moment now) {
   std::size_t count = 0;
-  while (!entries_.empty() && entries_.front().until <= now) {
-    ids_.erase(entries_.front().id);
-    entries_.pop_front();
-    ++count;
-  }
+  for (; !entries_.empty() && entries_.front().expires <= now.now; ++count) drop_first(now.wall);
   return count;
 }
 

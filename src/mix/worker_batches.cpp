@@ -203,8 +203,10 @@ void Worker::State::find_routes(Batch& batch) {
   });
 }
 
-/// draw_units computes what the node's own draw is for each row, one epoch's key after the other.
-void Worker::State::draw_units(const Batch& batch, Units& units) {
+/// draw_units computes what the node's own draw is for each row, one epoch's key after the other. A packet
+/// whose key went while its verdict was out has no draw any more, and no delay that an auditor would accept.
+void Worker::State::draw_units(Batch& batch, Units& units) {
+  std::uint64_t missing = batch.alive;
   std::array<sphinx::ReplayTag, limits::batch_packets_max> tags;
   std::array<std::size_t, limits::batch_packets_max> rows;
   Units drawn;
@@ -213,6 +215,7 @@ void Worker::State::draw_units(const Batch& batch, Units& units) {
     std::size_t count = 0;
     for_each_bit(batch.alive, [&](std::size_t row) {
       if (arena[batch.rows[row]].epoch != place.keys->epoch) return;
+      missing &= ~(std::uint64_t{1} << row);
       rows[count] = row;
       tags[count++] = batch.unwrap.tag(row);
     });
@@ -220,6 +223,11 @@ void Worker::State::draw_units(const Batch& batch, Units& units) {
     units_of_tags(place.keys->delay_key.view(), {tags.data(), count}, drawn);
     for (std::size_t i = 0; i < count; ++i) units[rows[i]] = drawn[i];
   }
+  for_each_bit(missing, [&](std::size_t row) {
+    if (batch.unwrap.routing(row).last) return;
+    drop(batch.rows[row], Drop::route);
+    batch.alive &= ~(std::uint64_t{1} << row);
+  });
 }
 
 void Worker::State::decide_delays(Batch& batch) {

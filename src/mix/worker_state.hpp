@@ -52,7 +52,7 @@ struct alignas(village::limits::cache_line_bytes) Worker::State {
   void drop_replays(Batch& batch);
   void find_routes(Batch& batch);
   void decide_delays(Batch& batch);
-  void draw_units(const Batch& batch, Units& units);
+  void draw_units(Batch& batch, Units& units);
   void send_on(Batch& batch, Instant now);
   void report(WorkerProbe::Stage stage, std::size_t packets) {
     if (probe != nullptr) probe->ended(stage, packets);

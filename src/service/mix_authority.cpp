@@ -57,6 +57,7 @@ mix::AuthorityOptions authority_options(const MixAuthoritySettings& settings) {
   out.epochs = settings.epochs;
   out.parameters = settings.parameters;
   out.admitted = settings.admitted;
+  out.open = settings.open;
   return out;
 }
 

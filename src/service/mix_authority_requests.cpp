@@ -73,7 +73,9 @@ asio::awaitable<void> MixAuthority::State::connection(net::StreamPtr stream, std
     co_return;
   }
   buckets.take(source, core.clock().now());
-  Visit visit{*this};
+  std::optional<Host> host;
+  if (from) host = std::visit([](const auto& address) { return Host{address}; }, ip);
+  Visit visit{*this, host};
   co_await serve_mix_http(core, *stream, visit, net::after(core, settings.request_timeout));
 }
 
@@ -113,7 +115,7 @@ MixHttpReply MixAuthority::State::Visit::answer(const MixHttpRequest& request) {
     return reply;
   }
   if (request.path == descriptor_path) {
-    const auto taken = machine.on_descriptor(body, state_.wall());
+    const auto taken = machine.on_descriptor(body, from_, state_.wall());
     if (!taken) VG_LOG(debug, "mix", "descriptor_refused reason={}", name(taken.error().code));
     return status_reply(status_of(taken));
   }

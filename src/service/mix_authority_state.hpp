@@ -20,12 +20,13 @@ struct MixAuthority::State {
   /// Visit is one connection: what it may send, and the place that a large body takes.
   class Visit final : public MixHttpHandler {
    public:
-    explicit Visit(State& state) : state_{state} {}
+    Visit(State& state, std::optional<Host> from) : state_{state}, from_{std::move(from)} {}
     Result<std::size_t> on_head(const MixHttpRequest& head) override;
     MixHttpReply answer(const MixHttpRequest& request) override;
 
    private:
     State& state_;
+    std::optional<Host> from_;  ///< its address, where it has one
     std::optional<Place> place_;
   };
 

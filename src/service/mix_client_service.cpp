@@ -53,7 +53,7 @@ MixClientService::MixClientService(net::Core& core, Tunnel& tunnel, const MixOpt
 MixClientService::~MixClientService() { VG_CHECK(tasks_.live() == 0); }
 
 Result<void> MixClientService::open_file(const std::string& path) {
-  VG_TRY(file, MixSeenFile::open(path, client_, wall()));
+  VG_TRY(file, MixSeenFile::open(path, client_, {wall(), now()}));
   file_ = std::move(file);
   return ok();
 }
@@ -120,7 +120,6 @@ boost::asio::awaitable<void> MixClientService::one_session(std::shared_ptr<Tunne
     const auto woken = co_await changed_.wait_until(until);
     if (!woken) break;
   }
-  if (connected_) client_.on_session(now());
   while (connected_ && !broken_ && !stopping_) {
     const bool alive = co_await send_records(*stream);
     if (!alive) break;
@@ -182,6 +181,8 @@ void MixClientService::on_record(ByteView record) {
   }
   if (welcome) {
     connected_ = read->answer == mix::Answer::accepted;
+    // Now: deliveries of the new session may stand behind this record.
+    if (connected_) client_.on_session(now());
     if (!connected_) {
       VG_LOG(warn, "mix", "gateway refuses peer={} answer={}", options_.gateway,
              static_cast<int>(read->answer));

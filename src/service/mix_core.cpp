@@ -210,6 +210,8 @@ void MixCore::forward(const mix::Released& packet) {
 
 bool MixCore::inject(const sphinx::NodeAddress& first, std::byte rotation, ByteView packet) {
   ++gone_.injected;
+  if (std::find(neighbours_->own.begin(), neighbours_->own.end(), first) != neighbours_->own.end())
+    return inject_here(rotation, packet);
   const auto index = neighbours_->routes ? neighbours_->routes->find(first) : std::nullopt;
   auto* next = index ? link(*index) : nullptr;
   if (next != nullptr && packet.size() + mix::frame_header_bytes == frame_.size() && !stopping_) {
@@ -220,6 +222,27 @@ bool MixCore::inject(const sphinx::NodeAddress& first, std::byte rotation, ByteV
   }
   ++gone_.injected_lost;
   return false;
+}
+
+/// inject_here: a client's path that begins with its own gateway (5 hops, few gateways) goes through the
+/// worker like any neighbour's packet, held and shuffled with the others.
+bool MixCore::inject_here(std::byte rotation, ByteView packet) {
+  bool taken = false;
+  if (packet.size() + mix::frame_header_bytes == frame_.size()) {
+    mix::write_frame_header(profile_, rotation, ByteSpan{frame_}.first<mix::frame_header_bytes>());
+    std::copy(packet.begin(), packet.end(), frame_.begin() + mix::frame_header_bytes);
+    taken = worker_.submit(own_neighbour, frame_, now(), core_.clock().wall());
+  }
+  if (!taken) {
+    ++gone_.injected_lost;
+    return false;
+  }
+  if (worker_.batch_full()) {
+    work();
+  } else if (const auto due = worker_.next_deadline(); due && *due < armed_) {
+    timer_changed_.notify();
+  }
+  return true;
 }
 
 // --- neighbours

@@ -58,8 +58,8 @@ class MixCore final : private FrameOwner {
   }
   void remove(mix::Epoch epoch) { worker_.remove(epoch); }
 
-  /// inject sends a packet of our own or of a client to its first hop. false: there is no way to it, or its
-  /// link is stuck.
+  /// inject sends a packet of our own or of a client to its first hop, which may be this node. false: there
+  /// is no way to it, or its link is stuck.
   bool inject(const sphinx::NodeAddress& first, std::byte rotation, ByteView packet);
   /// run lets the worker work; for wake.
   void run() { work(); }
@@ -76,6 +76,7 @@ class MixCore final : private FrameOwner {
                                                std::shared_ptr<TunnelStream> stream);
   boost::asio::awaitable<void> timer_loop();
   void work();
+  bool inject_here(std::byte rotation, ByteView packet);
   void forward(const mix::Released& packet);
   MixLink* link(mix::NeighbourIndex index);
   void retire(mix::NeighbourIndex index);

@@ -61,7 +61,7 @@ mix::ReplaySizing MixEpochs::sizing() const {
   return mix::replay_sizing(seconds * options_.replay.capacity_pps / cores_);
 }
 
-void MixEpochs::install(mix::Epoch epoch) {
+void MixEpochs::install(mix::Epoch epoch, mix::Epoch current, RandomSource& random) {
   const auto keys = keys_->find(epoch);
   if (!keys || installed_.contains(epoch) || retired_.contains(epoch)) return;
   auto shards = logs_->open(epoch, keys->sphinx_public, static_cast<std::uint32_t>(cores_), sizing());
@@ -71,13 +71,26 @@ void MixEpochs::install(mix::Epoch epoch) {
         "key retired epoch={} reason={}: its memory of packets cannot be trusted; this node mixes again with "
         "the next key",
         epoch, name(shards.error().code));
-    retired_.insert(epoch);
-    ++version_;
     store_->remove(epoch);
+    ++version_;
+    if (epoch <= current || !begin_anew(epoch, random)) retired_.insert(epoch);
     return;
   }
   installed_.insert(epoch);
   workers_.install(keys, *std::move(shards));
+}
+
+/// begin_anew gives an epoch that has not begun another key.
+bool MixEpochs::begin_anew(mix::Epoch epoch, RandomSource& random) {
+  logs_->remove(epoch);
+  stored_.erase(epoch);
+  const auto keys = keys_->replace(epoch, random);
+  make_keys(epoch, random);  // writes it
+  auto shards = logs_->open(epoch, keys->sphinx_public, static_cast<std::uint32_t>(cores_), sizing());
+  if (!shards) return false;
+  installed_.insert(epoch);
+  workers_.install(keys, *std::move(shards));
+  return true;
 }
 
 void MixEpochs::tick(RandomSource& random, Instant now, WallTime wall) {
@@ -86,9 +99,9 @@ void MixEpochs::tick(RandomSource& random, Instant now, WallTime wall) {
   for (mix::Epoch epoch = current; epoch <= current + epochs_ahead; ++epoch) make_keys(epoch, random);
   if (current > 0 && keys_->find(current - 1) &&
       settled < options_.epochs.start(current) + options_.epochs.overlap)
-    install(current - 1);
-  install(current);
-  install(current + 1);
+    install(current - 1, current, random);
+  install(current, current, random);
+  install(current + 1, current, random);
   for (const auto epoch : keys_->expire(now, wall)) {
     workers_.remove(epoch);
     store_->remove(epoch);

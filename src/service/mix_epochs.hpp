@@ -2,6 +2,11 @@
 // MixEpochs: the epoch clock of a node. Keys are made three epochs ahead and kept in files; those of this
 // epoch and the next are handed to the workers with their memory of packets; expired ones are wiped
 // everywhere.
+//
+// A key whose memory of packets cannot be trusted (a power cut, damage) opens nothing any more: who recorded
+// its packets could send them again and see where they go. For an epoch that is under way there is no cure:
+// senders take keys from the document, and that is signed. For the next epoch another key is made and
+// announced at once; it is in force if the authorities still collect.
 #include <map>
 #include <memory>
 #include <set>
@@ -51,7 +56,8 @@ class MixEpochs {
 
  private:
   void make_keys(mix::Epoch epoch, RandomSource& random);
-  void install(mix::Epoch epoch);
+  void install(mix::Epoch epoch, mix::Epoch current, RandomSource& random);
+  bool begin_anew(mix::Epoch epoch, RandomSource& random);
   mix::ReplaySizing sizing() const;
 
   const MixOptions& options_;

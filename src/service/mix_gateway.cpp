@@ -21,7 +21,7 @@ MixGateway::MixGateway(net::Core& home, const MixOptions& options) : home_{home}
 
 Result<void> MixGateway::open_file(const std::string& path) {
   std::size_t damaged = 0;
-  VG_TRY(file, MixMailboxFile::open(path, mailbox_, home_.clock().wall(), &damaged));
+  VG_TRY(file, MixMailboxFile::open(path, mailbox_, moment(), &damaged));
   if (damaged != 0) VG_LOG(warn, "mix", "mailbox file damaged path={} bytes={}", path, damaged);
   file_ = std::move(file);
   mix_metrics::mailbox_messages.add(static_cast<std::int64_t>(mailbox_.messages()));
@@ -50,14 +50,14 @@ void MixGateway::put(const wire::NodeId& client, const sphinx::Identifier& ident
 
 void MixGateway::put_here(const wire::NodeId& client, const sphinx::Identifier& identifier,
                           ByteView payload) {
-  const auto wall = home_.clock().wall();
-  const auto sequence = mailbox_.put(client, identifier, payload, wall);
+  const auto now = moment();
+  const auto sequence = mailbox_.put(client, identifier, payload, now);
   if (!sequence) {
     mix_metrics::final_refused.add();
     return;
   }
   if (file_) {
-    const auto written = file_->stored(client, {*sequence, wall, identifier, payload}, mailbox_);
+    const auto written = file_->stored(client, {*sequence, now.wall, identifier, payload}, mailbox_);
     if (!written) {  // not durable, so not taken over: its sender hears nothing and tries again
       (void)mailbox_.acknowledge(client, *sequence);
       mix_metrics::final_refused.add();
@@ -134,10 +134,16 @@ void MixGateway::attach(const wire::NodeId& client, std::shared_ptr<MixInbox> in
 }
 
 void MixGateway::expire() {
-  const auto gone = mailbox_.expire(home_.clock().wall());
+  const auto gone = mailbox_.expire(moment());
   if (gone == 0) return;
   mix_metrics::mailbox_messages.sub(static_cast<std::int64_t>(gone));
   if (file_) (void)file_->shrink(mailbox_);
+}
+
+std::size_t MixGateway::attached() const {
+  std::size_t count = 0;
+  for (const auto& [client, inboxes] : attached_) count += inboxes.size();
+  return count;
 }
 
 // --- sessions

@@ -64,6 +64,8 @@ class MixGateway : public std::enable_shared_from_this<MixGateway> {
   /// open_file makes the mailboxes outlive the process. Errors: as MixMailboxFile::open.
   Result<void> open_file(const std::string& path);
   void expire();
+  /// attached counts the sessions that mail is made known to. O(clients).
+  std::size_t attached() const;
 
   std::size_t sessions() const { return sessions_.load(); }
 
@@ -72,6 +74,7 @@ class MixGateway : public std::enable_shared_from_this<MixGateway> {
   void fetch_here(const wire::NodeId& client, const std::shared_ptr<MixInbox>& inbox, std::uint64_t after);
   template <class Work>
   void at_home(Work work);
+  mix::Moment moment() const { return {home_.clock().wall(), home_.clock().now()}; }
 
   net::Core& home_;
   const MixOptions& options_;

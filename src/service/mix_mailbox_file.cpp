@@ -37,7 +37,7 @@ Bytes stored_body(const wire::NodeId& client, const mix::Mailbox::Message& messa
 }
 
 /// replay does again what a record says; a body that makes no sense is skipped, its sum was right.
-Result<void> replay(ByteView body, mix::Mailbox& mailbox) {
+Result<void> replay(ByteView body, mix::Mailbox& mailbox, mix::Moment now) {
   wire::Reader reader{body};
   VG_TRY(kind, reader.u8());
   VG_TRY(id, reader.fixed<wire::NodeId::size>());
@@ -52,7 +52,7 @@ Result<void> replay(ByteView body, mix::Mailbox& mailbox) {
         WallTime{Duration{static_cast<Duration::rep>(std::min<std::uint64_t>(stored, INT64_MAX))}};
     VG_TRY_VOID(reader.fill(message.identifier));
     message.payload = reader.rest();
-    return mailbox.restore(client, message);
+    return mailbox.restore(client, message, now);
   }
   if (kind == static_cast<std::uint8_t>(Kind::acknowledged)) mailbox.acknowledge(client, sequence);
   if (kind == static_cast<std::uint8_t>(Kind::last)) mailbox.raise_sequence(client, sequence);
@@ -61,11 +61,11 @@ Result<void> replay(ByteView body, mix::Mailbox& mailbox) {
 
 }  // namespace
 
-Result<MixMailboxFile> MixMailboxFile::open(std::string path, mix::Mailbox& mailbox, WallTime now,
+Result<MixMailboxFile> MixMailboxFile::open(std::string path, mix::Mailbox& mailbox, mix::Moment now,
                                             std::size_t* dropped) {
   MixMailboxFile file;
   file.file_ = RecordFile{std::move(path), file_mark, body_bytes_max};
-  VG_TRY(damage, file.file_.load([&](ByteView body) { (void)replay(body, mailbox); }));
+  VG_TRY(damage, file.file_.load([&](ByteView body) { (void)replay(body, mailbox, now); }));
   if (dropped != nullptr) *dropped = damage;
   mailbox.expire(now);
   VG_TRY_VOID(file.rewrite(mailbox));

@@ -22,7 +22,7 @@ class MixMailboxFile {
   /// open puts what a former process left into `mailbox`, for the clients that it serves already; others'
   /// mail is dropped. Then begins a clean file. `dropped`: bytes of damage. Errors: io, unsupported (another
   /// file).
-  static Result<MixMailboxFile> open(std::string path, mix::Mailbox& mailbox, WallTime now,
+  static Result<MixMailboxFile> open(std::string path, mix::Mailbox& mailbox, mix::Moment now,
                                      std::size_t* dropped = nullptr);
 
   /// stored writes a message that `mailbox` has just taken. On an error the message is not durable: take it

@@ -69,6 +69,8 @@ Counter final_unknown{"villaged_mix_final_payloads_total", "Payloads whose last 
                       "kind=\"unknown\""};
 Counter final_refused{"villaged_mix_final_payloads_total", "Payloads whose last hop is here, by kind.",
                       "kind=\"mailbox_full\""};
+Counter final_crowded{"villaged_mix_final_payloads_total", "Payloads whose last hop is here, by kind.",
+                      "kind=\"loops_crowded\""};
 Counter up_packets{"villaged_mix_gateway_packets_total", "Packets of clients, by outcome.",
                    "outcome=\"taken\""};
 Counter up_refused{"villaged_mix_gateway_packets_total", "Packets of clients, by outcome.",
@@ -90,9 +92,11 @@ Gauge directory_valid{"villaged_mix_directory_valid",
                       "1 while there is a valid document; else nothing is forwarded."};
 Gauge loss_alarm{"villaged_mix_loss_alarm",
                  "1 while more own loops are missing than faults explain: perhaps an (n-1) attack."};
-Gauge loss_ppm{"villaged_mix_loss_ppm", "Own loops missing of those judged lately, per million."};
-Gauge clock_skew_ms{"villaged_mix_clock_skew_milliseconds",
-                    "How far the authorities' clocks are ahead of ours (median)."};
+Gauge loss_ppm{"villaged_mix_loss_ratio", "Own loops missing of those judged lately.", {}, 1e-6};
+Gauge clock_skew_ms{"villaged_mix_clock_skew_seconds",
+                    "How far the authorities' clocks are ahead of ours (median).",
+                    {},
+                    1e-3};
 Gauge nodes{"villaged_mix_nodes", "Nodes of the document in force."};
 
 void set(metrics::Gauge& gauge, std::int64_t value) { gauge.add(value - gauge.value()); }

@@ -9,7 +9,7 @@ namespace village::service::mix_metrics {
 void add(const MixTotals& before, const MixTotals& after);
 
 extern metrics::Counter loops_sent, loops_back, loops_lost;
-extern metrics::Counter final_client, final_loop, final_drop, final_unknown, final_refused;
+extern metrics::Counter final_client, final_loop, final_drop, final_unknown, final_refused, final_crowded;
 extern metrics::Counter up_packets, up_refused, down_records, deliveries;
 extern metrics::Counter client_sent, client_delivered, client_failed, client_received;
 extern metrics::Gauge sessions, mailbox_messages, epoch, directory_valid, loss_alarm, loss_ppm, nodes,

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <set>
 
-#include "village/mix/limits.hpp"
-
 namespace village::service {
 namespace {
 
-constexpr mix::NeighbourIndex numbers = mix::limits::neighbours_max;
+constexpr mix::NeighbourIndex numbers = own_neighbour;
 
 const TunnelPeer* find(const std::vector<TunnelPeer>& peers, const crypto::Ed25519Public& key) {
   const auto place =
@@ -49,7 +47,11 @@ std::shared_ptr<const MixNeighbours> MixNeighbourTable::update(
   // Another address of a node in the next document is good too; where documents differ the first one's wins.
   for (auto view = views.rbegin(); view != views.rend(); ++view) {
     for (const auto& node : (*view)->nodes()) {
-      if (node.key != self_) routes.push_back({node.mix_address, number(node.key)});
+      if (node.key != self_) {
+        routes.push_back({node.mix_address, number(node.key)});
+      } else {
+        table->own.push_back(node.mix_address);
+      }
     }
   }
   for (const auto& [key, node] : nodes) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "village/mix/limits.hpp"
 #include "village/mix/rate_limit.hpp"
 #include "village/mix/route_table.hpp"
 #include "village/mix/topology.hpp"
@@ -22,11 +23,16 @@ struct MixNeighbour {
   std::uint64_t capacity_pps = 0;
 };
 
+/// own_neighbour is the number of the link that a node is to itself: for packets of its clients whose first
+/// hop it is.
+inline constexpr mix::NeighbourIndex own_neighbour = mix::limits::neighbours_max - 1;
+
 /// MixNeighbours is a state of the table. Immutable, shared by all cores.
 struct MixNeighbours {
   std::vector<std::optional<MixNeighbour>> by_index;
   std::map<crypto::Ed25519Public, mix::NeighbourIndex> by_key;
   std::shared_ptr<const mix::RouteTable> routes;  ///< null = no valid document: nothing is forwarded
+  std::vector<sphinx::NodeAddress> own;           ///< what packets call this node
 
   std::optional<mix::NeighbourIndex> find(const crypto::Ed25519Public& key) const {
     const auto place = by_key.find(key);

@@ -6,6 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "service/bounded_posts.hpp"
 #include "service/mix_client_service.hpp"
 #include "service/mix_core.hpp"
 #include "service/mix_epochs.hpp"
@@ -32,6 +33,8 @@ namespace asio = boost::asio;
 
 constexpr village::limits::Row rows[] = {
     {"mix", "mix_posted_max", limits::mix_posted_max, 2'413, "payloads on their way to the mailboxes"},
+    {"mix", "mix_loops_posted_max", limits::mix_loops_posted_max, 2'413,
+     "own loops that came back, on their way"},
     {"mix", "mix_deliveries_max", limits::mix_deliveries_max, 2'065, "per client session: fetched ahead"},
     {"mix", "mix_inbox_bytes_max", 1, limits::mix_inbox_bytes_max,
      "a client's messages until they are fetched"},
@@ -59,6 +62,7 @@ MixAuthoritySettings authority_settings(const MixOptions& options) {
   settings.epochs = options.epochs;
   settings.folder = options.keys_path;
   for (const auto& key : options.directory.admitted) settings.admitted.push_back(wire::NodeId::of(key));
+  settings.open = options.directory.open;
   auto& parameters = settings.parameters;
   parameters.delay_mean = options.delay.mean;
   parameters.delay_max = options.delay.max;
@@ -85,6 +89,7 @@ struct MixNode::State final : MixEpochs::Workers {
         dialer{home},
         neighbour_table{options.identity->public_key},
         mesh{static_cast<std::uint32_t>(setup.ends.size())},
+        returned_loops{home, limits::mix_loops_posted_max},
         tasks{home} {}
 
   // --- MixEpochs::Workers
@@ -129,6 +134,7 @@ struct MixNode::State final : MixEpochs::Workers {
   std::unique_ptr<MixEpochs> epochs;
   std::uint64_t described = 0;
   std::unique_ptr<MixLoops> loops;
+  BoundedPosts returned_loops;
   std::shared_ptr<MixGateway> gateway;
   std::unique_ptr<MixClientService> client;
   std::unique_ptr<MixDirectory> directory;
@@ -335,10 +341,11 @@ void MixNode::State::delivered(const mix::Delivered& payload) {
     mix_metrics::final_unknown.add();
     return;
   }
-  mix_metrics::final_loop.add();
   const auto message = sphinx::open_payload(payload.payload);
-  if (!message) return;
-  asio::post(home.io(), [this, copy = to_bytes(*message)] { loop_back(copy); });
+  if (!message) return mix_metrics::final_loop.add();
+  // Anybody can send such packets; more than the home core follows are no loops of ours.
+  const bool posted = returned_loops.post([this, copy = to_bytes(*message)] { loop_back(copy); });
+  (posted ? mix_metrics::final_loop : mix_metrics::final_crowded).add();
 }
 
 void MixNode::State::loop_back(ByteView message) {

@@ -11,6 +11,8 @@ namespace {
 constexpr std::string_view file_mark = "villaged mix messages seen 1";
 constexpr std::size_t body_bytes = 16 + 8 + 16;
 constexpr std::size_t garbage_bytes_min = 1024 * 1024;
+constexpr std::uint64_t latest_second = 8'000'000'000;  // what nanoseconds of 63 bits hold, and some less
+constexpr mix::MessageId nobody{};
 
 ByteArray<body_bytes> body_of(const mix::SeenMessage& message) {
   ByteArray<body_bytes> body;
@@ -22,22 +24,23 @@ ByteArray<body_bytes> body_of(const mix::SeenMessage& message) {
   return body;
 }
 
-void restore(ByteView body, mix::Client& client, WallTime now) {
+void restore(ByteView body, mix::Client& client, mix::Moment now) {
   wire::Reader reader{body};
   mix::SeenMessage message;
   if (body.size() != body_bytes || !reader.fill(message.id)) return;
-  // A clock that was ahead must not keep ids for ever.
-  const auto latest =
-      std::chrono::ceil<std::chrono::seconds>(now.time_since_epoch() + mix::limits::seen_time);
-  const auto until = std::min(reader.u64().value(), static_cast<std::uint64_t>(latest.count()));
+  const auto until = std::min<std::uint64_t>(reader.u64().value(), latest_second);
   message.until = WallTime{std::chrono::seconds{until}};
   if (!reader.fill(message.proof)) return;
-  if (message.until > now) client.restore_seen(message);
+  if (message.id != nobody && message.until > now.wall) {
+    client.restore_seen(message, now);
+  } else {
+    client.forget_seen(message.until, now.wall);
+  }
 }
 
 }  // namespace
 
-Result<MixSeenFile> MixSeenFile::open(std::string path, mix::Client& client, WallTime now,
+Result<MixSeenFile> MixSeenFile::open(std::string path, mix::Client& client, mix::Moment now,
                                       std::size_t* dropped) {
   MixSeenFile file;
   file.file_ = RecordFile{std::move(path), file_mark, body_bytes};
@@ -60,6 +63,7 @@ Result<void> MixSeenFile::append(const mix::SeenMessage& message, const mix::See
 
 Result<void> MixSeenFile::rewrite(const mix::SeenMessages& seen) {
   const auto content = [&](const RecordFile::Write& write) -> Result<void> {
+    VG_TRY_VOID(write(body_of({nobody, seen.forgotten_until(), {}})));
     for (const auto& message : seen.entries()) VG_TRY_VOID(write(body_of(message)));
     return ok();
   };

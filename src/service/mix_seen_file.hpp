@@ -2,8 +2,8 @@
 // MixSeenFile: ids of messages received, so that none is handed to its user twice, over restarts too.
 //
 // Bodies of the records (record_file.hpp): message id 16 | until u64 (seconds since 1970) | delivery
-// proof 16. An id is written before the message's deliveries are confirmed to the gateway. Written anew when
-// most of it has expired.
+// proof 16; the id of zeros stands for those that are forgotten. An id is written before the message's
+// deliveries are confirmed to the gateway. Written anew when most of it has expired.
 #include <string>
 
 #include "service/record_file.hpp"
@@ -18,7 +18,7 @@ class MixSeenFile {
 
   /// open gives the client what a former process wrote and is not over yet, then begins a clean file. Before
   /// any delivery. Errors: io, unsupported (another file).
-  static Result<MixSeenFile> open(std::string path, mix::Client& client, WallTime now,
+  static Result<MixSeenFile> open(std::string path, mix::Client& client, mix::Moment now,
                                   std::size_t* dropped = nullptr);
   /// append writes one id, with the proof that `seen` has of it: `seen` holds it already; the file is written
   /// anew from it when that is worth it. Errors: io, closed.

@@ -57,6 +57,13 @@ TEST(SeededRandom, SameSeedSameBytesAndBelowStaysBelow) {
   for (int i = 0; i < 1000; ++i) EXPECT_LT(a.unit(), 1.0);
 }
 
+TEST(Metrics, AGaugeIsShownInTheUnitOfItsName) {
+  static metrics::Gauge gauge{"villaged_base_test_seconds", "Test.", {}, 0.25};
+  gauge.add(-6);
+  EXPECT_EQ(gauge.value(), -6);
+  EXPECT_EQ(gauge.shown(), -1.5);
+}
+
 TEST(Metrics, CountsFromManyThreadsAddUp) {
   static metrics::Counter counter{"villaged_base_test_total", "Test.", "kind=\"a\""};
   static metrics::Gauge gauge{"villaged_base_test_level", "Test."};

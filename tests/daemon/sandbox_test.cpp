@@ -16,20 +16,10 @@
 #include <functional>
 #include <thread>
 
+#include "support/sanitizer.hpp"
+
 namespace village::daemon {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool sanitizer_build = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool sanitizer_build = true;
-#else
-constexpr bool sanitizer_build = false;
-#endif
-#else
-constexpr bool sanitizer_build = false;
-#endif
 
 /// in_child runs `body` in a forked child and returns its wait status; body's result is the exit status.
 int in_child(const std::function<int()>& body) {
@@ -124,7 +114,7 @@ TEST_F(LandlockTest, CoversKnowsWhatTheRulesAllow) {
 class SeccompTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (sanitizer_build) GTEST_SKIP() << "the sanitizers' own calls are not on the list";
+    if (village::test::under_sanitizer) GTEST_SKIP() << "the sanitizers' own calls are not on the list";
   }
   static int confined(const std::function<int()>& body) {
     return in_child([&] { return restrict_calls(CallPolicy::kill) ? body() : 9; });

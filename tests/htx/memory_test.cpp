@@ -5,6 +5,7 @@
 #include "htx/send_queue.hpp"
 #include "htx/stream.hpp"
 #include "support/allocations.hpp"
+#include "support/sanitizer.hpp"
 #include "village/htx/limits.hpp"
 
 namespace village::htx {
@@ -87,19 +88,11 @@ TEST(SessionMemory, PingsAndStreamsThatComeAndGoAllocateNothing) {
   EXPECT_EQ(pair.client.session.statistics().streams_open, 0U);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define VG_PLAIN_ALLOCATOR 0
-#elif defined(__has_feature)
-#define VG_PLAIN_ALLOCATOR !(__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define VG_PLAIN_ALLOCATOR 1
-#endif
-
 /// heap_bytes is what malloc has given out.
 std::size_t heap_bytes() { return mallinfo2().uordblks; }
 
 TEST(SessionMemory, AnIdleSessionIsSmall) {
-  if (!VG_PLAIN_ALLOCATOR) GTEST_SKIP() << "the sanitizers' allocator does not tell";
+  if (village::test::under_sanitizer) GTEST_SKIP() << "the sanitizers' allocator does not tell";
   constexpr std::size_t count = 200;
   const auto keys = test::session_keys(Role::client, crypto::AeadAlgorithm::aes_256_gcm);
   BlockPool::local().trim();  // of what earlier tests left

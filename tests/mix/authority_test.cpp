@@ -28,8 +28,11 @@ AuthorityOptions options_of(AuthoritySet authorities) {
   AuthorityOptions out;
   out.authorities = std::move(authorities);
   out.epochs = test::test_epochs;
+  out.open = true;
   return out;
 }
+
+Host host_of(std::uint64_t n) { return sphinx::target_of(descriptor_of(n, 99).mix_address)->host; }
 
 /// document_at is what one authority publishes, parsed and verified.
 std::optional<Document> document_at(const AuthorityWorld& world, std::size_t member, Epoch epoch) {
@@ -150,7 +153,7 @@ TEST(Authority, RefusesDescriptorsThatDoNotHold) {
   auto squatter = descriptor_of(2, 99);
   squatter.mix_address = descriptor_of(1, 99).mix_address;
   EXPECT_EQ(refusal(*sign(squatter, key_of(2))), Errc::already_exists);
-  EXPECT_FALSE(world.members()[0]->authority.on_descriptor(as_bytes("{}"), world.now).has_value());
+  EXPECT_FALSE(world.members()[0]->authority.on_descriptor(as_bytes("{}"), {}, world.now).has_value());
   EXPECT_EQ(world.members()[0]->authority.descriptors(), 1U);
 }
 
@@ -158,11 +161,13 @@ TEST(Authority, AdmitsOnlyThoseItIsToldTo) {
   SeededRandom random{1};
   const auto key = key_of(9'000);
   AuthorityOptions options = options_of(test::authorities_of(1, 1));
+  options.open = false;
   options.admitted.push_back(descriptor_of(1, 99).id());
   Authority authority{options, key, random};
   const auto now = test::test_epochs.start(99);
-  EXPECT_TRUE(authority.on_descriptor(as_bytes(to_json(signed_node(1))), now).has_value());
-  EXPECT_EQ(authority.on_descriptor(as_bytes(to_json(signed_node(2))), now).error().code, Errc::denied);
+  EXPECT_TRUE(authority.on_descriptor(as_bytes(to_json(signed_node(1))), {}, now).has_value());
+  EXPECT_EQ(authority.on_descriptor(as_bytes(to_json(signed_node(2))), host_of(2), now).error().code,
+            Errc::denied);
 }
 
 TEST(Authority, PublishesNothingBelowTheThreshold) {
@@ -300,7 +305,8 @@ TEST(Authority, RemembersItsNodesAndRoundsAcrossARestart) {
   std::string memory;
   {
     Authority authority{options, key, random};
-    ASSERT_TRUE(authority.on_descriptor(as_bytes(to_json(signed_node(1, 4))), schedule.collect_end - 5s));
+    const auto now = schedule.collect_end - 5s;
+    ASSERT_TRUE(authority.on_descriptor(as_bytes(to_json(signed_node(1, 4))), host_of(1), now));
     const auto version = authority.memory_version();
     authority.advance(schedule.collect_end - 5s);
     authority.advance(schedule.collect_end);
@@ -318,6 +324,39 @@ TEST(Authority, RemembersItsNodesAndRoundsAcrossARestart) {
   }
   EXPECT_EQ(authority.published(100), nullptr);
   EXPECT_FALSE(authority.restore(as_bytes("{}")).has_value());
+}
+
+TEST(Authority, RemembersWhoSignedTwoOfOneNumberAcrossARestart) {
+  SeededRandom random{1};
+  const auto key = key_of(9'000);
+  const auto options = options_of(test::authorities_of(1, 1));
+  const auto now = options.epochs.start(99) + 1s;
+  const auto take = [&](Authority& authority, const SignedDescriptor& said) {
+    return authority.on_descriptor(as_bytes(to_json(said)), host_of(1), now);
+  };
+  Authority before{options, key, random};
+  ASSERT_TRUE(take(before, signed_node(1, 4)));
+  ASSERT_FALSE(take(before, signed_node(1, 4, 7)));
+  Authority after{options, key, random};
+  ASSERT_TRUE(after.restore(as_bytes(before.memory())));
+  EXPECT_EQ(after.memory(), before.memory());
+  EXPECT_EQ(take(after, signed_node(1, 4)).error().code, Errc::already_exists);
+  EXPECT_TRUE(take(after, signed_node(1, 5)));  // a higher number heals it
+}
+
+TEST(Authority, IsNotMadeToListANodeByOneVote) {
+  AuthorityWorld world{3, 2, {}, 15};
+  world.submit(signed_node(1));
+  world.submit(signed_node(2), 0);
+  world.submit(signed_node(3), 0);
+  world.submit(signed_node(3), 1);
+  world.run(100);
+  world.run(101);  // what was in the votes for 100 is known by now
+  const auto document = document_at(world, 2, 101);
+  ASSERT_TRUE(document.has_value());
+  EXPECT_TRUE(lists(*document, 1));
+  EXPECT_FALSE(lists(*document, 2));
+  EXPECT_TRUE(lists(*document, 3));
 }
 
 TEST(Authority, AdoptsWhatOthersPublished) {

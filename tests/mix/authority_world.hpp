@@ -36,7 +36,8 @@ class AuthorityWorld {
   void submit(const SignedDescriptor& descriptor, std::optional<std::size_t> only = {}) {
     for (auto& member : members_) {
       if (only && member->number != *only) continue;
-      last_submit = member->authority.on_descriptor(as_bytes(to_json(descriptor)), now + member->skew);
+      const auto from = sphinx::target_of(descriptor.descriptor.mix_address)->host;
+      last_submit = member->authority.on_descriptor(as_bytes(to_json(descriptor)), from, now + member->skew);
     }
   }
 
@@ -103,6 +104,7 @@ class AuthorityWorld {
     AuthorityOptions options;
     options.authorities = authorities_;
     options.epochs = test_epochs;
+    options.open = true;
     members_.push_back(std::make_unique<Member>(number, conduct, options, random_.u64()));
     const AuthoritySchedule schedule{authorities_, test_epochs, 100};
     members_.back()->skew = portion(schedule.slot / 5) - schedule.slot / 10;

@@ -26,6 +26,8 @@ struct NetworkOptions {
   Parameters parameters{};
   std::size_t payload_bytes = 1'700;
   bool confirm = false;
+  std::size_t mixes = 6;
+  bool keep_deliveries = false;
   double down_share = 1;  ///< mean between deliveries, as a part of client_mean; 0 = at once
 };
 
@@ -37,10 +39,14 @@ struct Received {
 
 class ClientNetwork {
  public:
-  static constexpr std::size_t mixes = 6, gateways = 2;
+  static constexpr std::size_t gateways = 2;
+  const std::size_t mixes;
 
   explicit ClientNetwork(const NetworkOptions& options)
-      : options_{options}, random_{options.seed}, records_{348 + options.payload_bytes} {
+      : mixes{options.mixes},
+        options_{options},
+        random_{options.seed},
+        records_{348 + options.payload_bytes} {
     for (std::size_t i = 0; i < mixes + gateways; ++i) nodes_.push_back(make_node(i));
     epoch_ = options_.epochs.at(wall_);
     view_ = make_view(epoch_);
@@ -68,6 +74,21 @@ class ClientNetwork {
     ASSERT_TRUE(mailboxes_[user.gateway].add_client(user.client->id()));
     restart(number);
   }
+  /// layer_of gives the mixes of a layer by their numbers.
+  std::vector<std::size_t> layer_of(std::size_t layer) const {
+    std::vector<std::size_t> out;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (view_->find(nodes_[i].address)->layer == layer) out.push_back(i);
+    }
+    return out;
+  }
+  /// handed_over is every delivery so far, if options.keep_deliveries.
+  struct HandedOver {
+    std::size_t user;
+    sphinx::Identifier identifier;
+    Bytes payload;
+  };
+  const std::vector<HandedOver>& handed_over() const { return handed_over_; }
   /// kill makes a mix swallow everything.
   void kill(std::size_t mix) { nodes_[mix].dead = true; }
   void set_online(std::size_t number, bool online) {
@@ -221,7 +242,7 @@ class ClientNetwork {
     options.confirm = options_.confirm;
     user.client = std::make_unique<Client>(user.key, options, random_, now_);
     user.client->set_view(view_, now_);
-    for (const auto& seen : user.seen_file) user.client->restore_seen(seen);
+    for (const auto& seen : user.seen_file) user.client->restore_seen(seen, {wall_, now_});
     open_session(number);
   }
 
@@ -296,6 +317,9 @@ class ClientNetwork {
       down.payload = message->payload;
       EXPECT_TRUE(records_.write(down, record));
       const auto read = records_.read_down(record).value();
+      if (options_.keep_deliveries)
+        handed_over_.push_back(
+            {static_cast<std::size_t>(&user - users_.data()), read.identifier, to_bytes(read.payload)});
       user.client->on_delivery(read.sequence, read.identifier, read.payload, now_, wall_);
     }
   }
@@ -365,6 +389,7 @@ class ClientNetwork {
   Instant now_{std::chrono::hours{1}};
   WallTime wall_{std::chrono::hours{490'000} + std::chrono::seconds{10}};
   Epoch epoch_ = 0;
+  std::vector<HandedOver> handed_over_;
   std::map<MessageId, Bytes> sent_;
   std::map<MessageId, Received> received_;
   std::set<MessageId> delivered_;

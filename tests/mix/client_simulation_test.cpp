@@ -149,6 +149,24 @@ TEST(ClientSimulation, GoesRoundAMixThatDied) {
   EXPECT_EQ(network.client(alice).path_health().suspects(network.now()), 1U);
 }
 
+TEST(ClientSimulation, DeliversALargeMessageAlthoughAMixOfEachLayerDies) {
+  const std::uint64_t seed = 43;
+  SCOPED_TRACE(seed);
+  NetworkOptions options;
+  options.seed = seed;
+  options.mixes = 12;  // four in each layer: 58 of 100 round trips meet one of the three that die
+  options.parameters.client_mean = 5ms;
+  ClientNetwork network{options};
+  const auto alice = network.add_client(0), bob = network.add_client(1);
+  const auto id = network.send(alice, bob, network.some(limits::message_bytes_max / 4));
+  network.run_for(500ms);
+  for (std::size_t layer = 1; layer <= mix_layers; ++layer) network.kill(network.layer_of(layer).front());
+  ASSERT_TRUE(network.run_until_reported(10min));
+  network.check();
+  EXPECT_TRUE(network.delivered().contains(id));
+  EXPECT_LE(network.client(alice).path_health().suspects(network.now()), 3U);
+}
+
 TEST(ClientSimulation, WaitsInTheMailboxOfWhoIsAway) {
   NetworkOptions options;
   options.parameters.client_mean = 20ms;

@@ -170,6 +170,82 @@ TEST(Client, SurvivesDeliveriesThatNobodySent) {
   EXPECT_EQ(network.client(alice).poll_receipts(receipts), 0U);
 }
 
+TEST(Client, TakesNothingTwiceAfterAClockThatJumped) {
+  NetworkOptions options;
+  options.keep_deliveries = true;
+  ClientNetwork network{options};
+  const auto alice = network.add_client(0), bob = network.add_client(1);
+  network.send(alice, bob, to_bytes("once"));
+  ASSERT_TRUE(network.run_until_reported(30s));
+  auto& client = network.client(bob);
+  ASSERT_EQ(client.counters().received, 1U);
+  const auto again = [&](Instant now, WallTime wall) {
+    for (const auto& each : network.handed_over()) {
+      if (each.user == bob) client.on_delivery(0, each.identifier, each.payload, now, wall);
+    }
+    return client.counters().received;
+  };
+  // The wall clock goes two days ahead for a while.
+  client.on_deadline(network.now() + 2min, network.wall() + 48h);
+  EXPECT_EQ(again(network.now() + 3min, network.wall() + 3min), 1U);
+  // A day later the id is forgotten, and the clock goes back to where it was.
+  client.on_deadline(network.now() + 27h, network.wall() + 27h);
+  EXPECT_EQ(again(network.now() + 27h, network.wall() + 1min), 1U);
+  EXPECT_GT(client.counters().refused_age, 0U);
+}
+
+TEST(Client, KeepsNoKeysOfBlocksThatWereNotSent) {
+  NetworkOptions options;
+  ClientNetwork network{options};
+  const auto alice = network.add_client(0), bob = network.add_client(1);
+  const Recipient to{network.key(bob), network.gateway_id(1)};
+  SendOptions with_blocks;
+  with_blocks.replies = limits::reply_blocks_max;
+  const Bytes large(limits::message_bytes_max);
+  auto& client = network.client(alice);
+  Result<MessageId> sent = fail(Errc::internal);
+  do {
+    sent = client.send(to, large, {}, network.now(), network.wall());
+  } while (sent);
+  ASSERT_EQ(sent.error().code, Errc::busy);
+  const auto before = client.reply_blocks().size();
+  EXPECT_FALSE(client.send(to, large, with_blocks, network.now(), network.wall()));
+  EXPECT_EQ(client.reply_blocks().size(), before);
+  const auto bad = client.send({crypto::Ed25519Public{}, to.gateway}, as_bytes("x"), with_blocks,
+                               network.now(), network.wall());
+  ASSERT_FALSE(bad) << "no key";
+  EXPECT_EQ(client.reply_blocks().size(), before);
+}
+
+TEST(Client, LetsGoOfWhatItEvicted) {
+  // More unfinished messages than a client keeps: the gateway need not keep the oldest ones' fragments
+  // either.
+  NetworkOptions options;
+  options.parameters.client_mean = Duration{0};
+  ClientNetwork network{options};
+  auto& client = network.client(network.add_client(0));
+  std::uint64_t receipt = 0;
+  for (std::size_t n = 0; n < limits::partial_messages_max + 100; ++n) {
+    Bytes payload(1'700), data(1'252);
+    PlainPayload plain;
+    plain.type = PayloadType::data;
+    plain.message_id[0] = std::byte(n);
+    plain.message_id[1] = std::byte(n >> 8);
+    plain.index = 1;
+    plain.count = 3;
+    plain.data = data;
+    ASSERT_TRUE(write_plain_payload(plain, ByteSpan{payload}.subspan(16, 1'683)));
+    payload.back() = std::byte{1};
+    client.on_delivery(++receipt, sphinx::Identifier{std::byte{1}}, payload, network.now(), network.wall());
+  }
+  EXPECT_EQ(client.reassembly().evicted(), 100U);
+  EXPECT_EQ(client.counters().refused_room, 0U);
+  std::array<std::uint64_t, 400> receipts{};
+  const auto count = client.poll_receipts(receipts);
+  EXPECT_GE(count, 100U);
+  EXPECT_EQ(receipts[0], 1U);
+}
+
 TEST(Client, KeepsNoMoreReceiptsThanItsBound) {
   SeededRandom random{4};
   const auto key = crypto::Ed25519KeyPair::generate(random);

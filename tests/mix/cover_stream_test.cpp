@@ -105,13 +105,51 @@ TEST(SeenMessages, RemembersForMoreThanADay) {
   EXPECT_FALSE(seen.add(message_id(1), wall));
   EXPECT_TRUE(seen.add(message_id(2), wall + 1h));
   EXPECT_TRUE(seen.add(message_id(3), wall + 2h));
-  EXPECT_TRUE(seen.full());
-  EXPECT_FALSE(seen.add(message_id(4), wall + 2h)) << "forgets nothing early";
   EXPECT_EQ(seen.expire(wall + 24h), 0U);
   EXPECT_EQ(seen.expire(wall + limits::seen_time), 1U);
   EXPECT_FALSE(seen.contains(message_id(1)));
   EXPECT_TRUE(seen.contains(message_id(2)));
   EXPECT_TRUE(seen.add(message_id(4), wall + 27h));
+}
+
+TEST(SeenMessages, MakesRoomWithoutLettingWhatItForgetsComeBack) {
+  SeededRandom random{1};
+  SeenMessages seen{random, 3};
+  for (std::uint8_t n = 1; n <= 3; ++n) EXPECT_TRUE(seen.add(message_id(n), wall + n * 1h));
+  EXPECT_FALSE(seen.is_forgotten(wall));
+  EXPECT_TRUE(seen.add(message_id(4), wall + 4h)) << "nobody is kept out";
+  EXPECT_FALSE(seen.contains(message_id(1)));
+  EXPECT_TRUE(seen.is_forgotten(wall + 1h))
+      << "the latest that the first can have been sealed is 10 min later";
+  EXPECT_TRUE(seen.is_forgotten(wall + 1h + limits::message_ahead_max));
+  EXPECT_FALSE(seen.is_forgotten(wall + 2h));
+  SeenMessages restarted{random, 3};
+  restarted.forget(seen.forgotten_until(), wall + 4h);
+  EXPECT_TRUE(restarted.is_forgotten(wall + 1h));
+  EXPECT_FALSE(restarted.is_forgotten(wall + 2h));
+}
+
+TEST(SeenMessages, IsNotMovedByAWallClockThatJumps) {
+  SeededRandom random{1};
+  SeenMessages seen{random};
+  const Instant begin{1h};
+  ASSERT_TRUE(seen.add(message_id(1), {wall, begin}));
+  EXPECT_EQ(seen.expire({wall + 10'000h, begin + 1h}), 0U);
+  EXPECT_EQ(seen.expire({wall - 10'000h, begin + 2h}), 0U);
+  EXPECT_TRUE(seen.contains(message_id(1)));
+  EXPECT_FALSE(seen.is_forgotten(wall));
+  // The clock is right again, and a day later it is set back: what is forgotten stays so.
+  EXPECT_EQ(seen.expire({wall + 26h, begin + 26h}), 1U);
+  EXPECT_TRUE(seen.is_forgotten(wall));
+  EXPECT_FALSE(seen.is_forgotten(wall + 1h));
+}
+
+TEST(SeenMessages, RefusesNothingNewAfterAClockThatWasAheadForLong) {
+  SeededRandom random{1};
+  SeenMessages seen{random};
+  seen.forget(wall + 100'000h, wall);  // so says a file
+  EXPECT_TRUE(seen.is_forgotten(wall - 1s));
+  EXPECT_FALSE(seen.is_forgotten(wall + 1s));
 }
 
 }  // namespace

@@ -87,11 +87,35 @@ TEST(Mailbox, ForgetsAfterADay) {
   EXPECT_EQ(box.put(node(1), identifier(1), as_bytes("x"), start).value(), 3U) << "sequences go on";
 }
 
+TEST(Mailbox, IsNotMovedByAWallClockThatJumps) {
+  Mailbox box;
+  ASSERT_TRUE(box.add_client(node(1)));
+  const Instant now{1h};
+  ASSERT_TRUE(box.put(node(1), identifier(1), as_bytes("one"), {start, now}));
+  EXPECT_EQ(box.expire({start + 10'000h, now + 1h}), 0U) << "ahead: frees nothing";
+  ASSERT_TRUE(box.put(node(1), identifier(1), as_bytes("two"), {start + 10'000h, now + 1h}));
+  EXPECT_EQ(box.expire({start - 10'000h, now + 24h}), 1U) << "back: keeps nothing longer";
+  EXPECT_EQ(box.expire({start, now + 25h}), 1U) << "not even what came while it was ahead";
+}
+
+TEST(Mailbox, GivesWhatAFileKeptTheRestOfItsDay) {
+  Mailbox box;
+  const Instant now{1h};
+  ASSERT_TRUE(box.restore(node(1), {1, start - 20h, identifier(1), as_bytes("old")}, {start, now}));
+  ASSERT_TRUE(
+      box.restore(node(1), {2, start + 9'000h, identifier(1), as_bytes("of a clock ahead")}, {start, now}));
+  EXPECT_EQ(box.expire({start, now + 4h - 1ns}), 0U);
+  EXPECT_EQ(box.expire({start, now + 4h}), 1U);
+  EXPECT_EQ(box.expire({start, now + 24h - 1ns}), 0U);
+  EXPECT_EQ(box.expire({start, now + 24h}), 1U);
+}
+
 TEST(Mailbox, RestoresInOrderOnly) {
   Mailbox box;
-  ASSERT_TRUE(box.restore(node(1), {7, start, identifier(1), as_bytes("seven")}));
-  EXPECT_EQ(box.restore(node(1), {7, start, identifier(1), as_bytes("x")}).error().code, Errc::malformed);
-  ASSERT_TRUE(box.restore(node(1), {9, start, identifier(1), as_bytes("nine")}));
+  ASSERT_TRUE(box.restore(node(1), {7, start, identifier(1), as_bytes("seven")}, start));
+  EXPECT_EQ(box.restore(node(1), {7, start, identifier(1), as_bytes("x")}, start).error().code,
+            Errc::malformed);
+  ASSERT_TRUE(box.restore(node(1), {9, start, identifier(1), as_bytes("nine")}, start));
   box.raise_sequence(node(1), 20);
   EXPECT_EQ(box.put(node(1), identifier(1), as_bytes("x"), start).value(), 21U);
   EXPECT_EQ(box.next(node(1), 7)->sequence, 9U);

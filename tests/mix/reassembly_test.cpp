@@ -111,7 +111,6 @@ TEST(Reassembly, ChargesTheSenderOnceItIsKnown) {
     EXPECT_EQ(reassembly.take(fragment(message_id(1), sealed, i), {}, start), Taken::stored);
   }
   EXPECT_EQ(reassembly.take(fragment(message_id(1), sealed, 4), {}, start), Taken::full);
-  EXPECT_EQ(reassembly.take(fragment(message_id(2), sealed, 1), {}, start), Taken::full);
   // A known sender has its own share; another one too.
   EXPECT_EQ(reassembly.take(fragment(message_id(2), sealed, 0), {0, sender(1), {}}, start), Taken::stored);
   EXPECT_EQ(reassembly.take(fragment(message_id(2), sealed, 1), {}, start), Taken::stored);
@@ -135,7 +134,9 @@ TEST(Reassembly, IsBoundedInAll) {
   for (std::uint64_t n = 0; n < 50; ++n) {
     ASSERT_EQ(reassembly.take(fragment(message_id(n), sealed, 1), {}, start), Taken::stored);
   }
-  EXPECT_EQ(reassembly.take(fragment(message_id(50), sealed, 1), {}, start), Taken::full);
+  EXPECT_EQ(reassembly.take(fragment(message_id(50), sealed, 1), {}, start), Taken::stored);
+  EXPECT_EQ(reassembly.messages(), 50U);
+  EXPECT_FALSE(reassembly.has(message_id(0)));
   const auto big = some(1'500 * piece, 2);
   std::size_t stored = 0;
   while (reassembly.take(fragment(message_id(0), sealed, 0), {}, start) == Taken::full) FAIL();
@@ -157,10 +158,96 @@ TEST(Reassembly, TakesMessagesOfOneFragmentWhenFull) {
   const auto longer = some(2 * piece, 1), whole = some(piece, 2);
   for (std::uint64_t n = 1; n <= 3; ++n)
     ASSERT_EQ(reassembly.take(fragment(message_id(n), longer, 0), {}, start), Taken::stored);
-  EXPECT_EQ(reassembly.take(fragment(message_id(4), longer, 0), {}, start), Taken::full);
+  EXPECT_EQ(reassembly.take(fragment(message_id(4), longer, 0), {}, start), Taken::stored);
+  EXPECT_FALSE(reassembly.has(message_id(1)));
   ASSERT_EQ(reassembly.take(fragment(message_id(5), whole, 0), {}, start), Taken::complete);
   EXPECT_EQ(reassembly.finish(message_id(5)).sealed, whole);
   EXPECT_EQ(reassembly.messages(), 3U);
+}
+
+TEST(Reassembly, EvictsTheOneThatHasWaitedLongest) {
+  Reassembly::Options options;
+  options.messages_max = 3;
+  Reassembly reassembly{piece, options};
+  const auto sealed = some(4 * piece, 1);
+  for (std::uint64_t n = 1; n <= 3; ++n)
+    ASSERT_EQ(reassembly.take(fragment(message_id(n), sealed, 1), {n, {}, {}}, start), Taken::stored);
+  ASSERT_EQ(reassembly.take(fragment(message_id(1), sealed, 2), {11, {}, {}}, start), Taken::stored);
+  ASSERT_EQ(reassembly.take(fragment(message_id(4), sealed, 0), {4, sender(1), {}}, start), Taken::stored);
+  auto evicted = reassembly.take_evicted();
+  ASSERT_EQ(evicted.size(), 1U);
+  EXPECT_EQ(evicted[0].id, message_id(2));
+  EXPECT_EQ(evicted[0].receipts, std::vector<std::uint64_t>{2});
+  EXPECT_TRUE(reassembly.take_evicted().empty());
+  ASSERT_EQ(reassembly.take(fragment(message_id(5), sealed, 1), {}, start), Taken::stored);
+  ASSERT_EQ(reassembly.take(fragment(message_id(6), sealed, 1), {}, start), Taken::stored);
+  evicted = reassembly.take_evicted();
+  ASSERT_EQ(evicted.size(), 2U);
+  EXPECT_EQ(evicted[0].id, message_id(3));
+  EXPECT_EQ(evicted[1].receipts, (std::vector<std::uint64_t>{1, 11}));
+  EXPECT_EQ(reassembly.evicted(), 3U);
+  for (const std::uint64_t n : {4U, 5U, 6U}) (void)reassembly.discard(message_id(n));
+  EXPECT_EQ(reassembly.bytes(), 0U);
+  EXPECT_EQ(reassembly.receipts(), 0U);
+}
+
+TEST(Reassembly, KeepsNoMessageOutForThoseThatAreNeverFinished) {
+  // An attacker brings a hundred packets for each one of an honest sender, with or without a sealed head.
+  for (const bool with_heads : {false, true}) {
+    Reassembly reassembly{piece};
+    const auto bait = some(1'000 * piece, 1), honest = some(40 * piece, 2);
+    std::uint64_t packets = 0;
+    const auto attack = [&](std::size_t count) {
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto n = ++packets;
+        Arrival arrival;
+        if (with_heads) arrival.sender = {std::byte(n), std::byte(n >> 8), std::byte(n >> 16)};
+        (void)reassembly.take(fragment(message_id(n), bait, with_heads ? 0 : 1), arrival, start);
+      }
+    };
+    attack(3 * limits::partial_messages_max);
+    EXPECT_EQ(reassembly.messages(), limits::partial_messages_max);
+    auto taken = Taken::stored;
+    for (std::size_t i = 40; i-- > 0;) {
+      Arrival arrival;
+      if (i == 0) arrival.sender = sender(1);
+      taken = reassembly.take(fragment(message_id(~0ULL), honest, i), arrival, start);
+      attack(100);
+    }
+    EXPECT_EQ(taken, Taken::complete) << with_heads;
+  }
+}
+
+TEST(Reassembly, FreesTheShareOfTheUnknownByEvicting) {
+  Reassembly::Options options;
+  options.sender_bytes_max = 10 * (piece + limits::fragment_bytes + limits::partial_message_bytes);
+  Reassembly reassembly{piece, options};
+  const auto sealed = some(3 * piece, 1);
+  ASSERT_EQ(reassembly.take(fragment(message_id(1), sealed, 0), {0, sender(1), {}}, start), Taken::stored);
+  for (std::uint64_t n = 2; n <= 13; ++n)
+    ASSERT_EQ(reassembly.take(fragment(message_id(n), sealed, 1), {}, start), Taken::stored);
+  EXPECT_TRUE(reassembly.has(message_id(1))) << "its sender is known: not of that share";
+  EXPECT_FALSE(reassembly.has(message_id(2)));
+  EXPECT_FALSE(reassembly.has(message_id(3)));
+  EXPECT_EQ(reassembly.messages(), 11U);
+}
+
+TEST(Reassembly, BoundsTheMessagesOfOneKnownSender) {
+  Reassembly::Options options;
+  options.sender_messages_max = 2;
+  Reassembly reassembly{piece, options};
+  const auto sealed = some(2 * piece, 1);
+  const auto first_of = [&](std::uint64_t n) {
+    return reassembly.take(fragment(message_id(n), sealed, 0), {0, sender(1), {}}, start);
+  };
+  EXPECT_EQ(first_of(1), Taken::stored);
+  EXPECT_EQ(first_of(2), Taken::stored);
+  EXPECT_EQ(first_of(3), Taken::full);
+  ASSERT_EQ(reassembly.take(fragment(message_id(4), sealed, 1), {}, start), Taken::stored);
+  EXPECT_EQ(first_of(4), Taken::full);  // now it is known to be his
+  ASSERT_EQ(reassembly.take(fragment(message_id(1), sealed, 1), {}, start), Taken::complete);
+  (void)reassembly.finish(message_id(1));
+  EXPECT_EQ(first_of(4), Taken::complete);
 }
 
 TEST(Reassembly, ForgetsWhatMakesNoProgress) {

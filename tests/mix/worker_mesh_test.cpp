@@ -69,6 +69,26 @@ TEST(WorkerMesh, DropsTagsOfAnEpochThatTheOwnerDoesNotKnow) {
   EXPECT_GT(sent, 10U);
 }
 
+TEST(WorkerMesh, ReleasesNothingUndelayedWhoseKeyWentWhileItWaited) {
+  for (const auto policy : {DelayPolicy::vrf, DelayPolicy::max, DelayPolicy::header}) {
+    auto options = NodeWorld::small();
+    options.delays.policy = policy;
+    NodeWorld node{options, 2};
+    for (int i = 0; i < 64; ++i) node.submit(node.frame(NodeWorld::Wish{0, 3, i % 4 == 0, {}}));
+    node.workers[0]->run(node.now);  // its batch waits for the other worker's answer
+    node.workers[0]->remove(node.epoch);
+    node.settle(options.delays.delay_max);
+    if (policy == DelayPolicy::header) {
+      EXPECT_EQ(node.sent().size(), 48U);  // the packet says its delay itself
+    } else {
+      EXPECT_EQ(node.sent().size(), 0U);
+      EXPECT_EQ(node.drops(Drop::route), 48U);
+    }
+    EXPECT_EQ(node.delivered().size(), 16U);  // a last hop delays nothing
+    EXPECT_TRUE(node.balanced());
+  }
+}
+
 TEST(WorkerMesh, ForgetsAnswersThatComeAfterTheEnd) {
   NodeWorld node{NodeWorld::small(), 2};
   for (int i = 0; i < 64; ++i) node.submit(node.frame());

@@ -176,6 +176,8 @@ class MixDirectoryWorld {
     settings.threshold = threshold_;
     settings.epochs = epochs;
     settings.parameters.distinct_networks = false;
+    for (std::uint64_t seed = 1; seed <= 64; ++seed)
+      settings.admitted.push_back(wire::NodeId::of(mix::test::key_of(seed).public_key));
     settings.folder = folder;
     on_core([&]() -> asio::awaitable<void> {
       auto& authority = *authorities_[i];

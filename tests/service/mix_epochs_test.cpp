@@ -45,6 +45,13 @@ class MixEpochsTest : public testing::Test {
     return {epochs.begin(), epochs.end()};
   }
 
+  void damage(std::string_view logs) const {
+    for (const auto& entry : std::filesystem::directory_iterator{options_.keys_path}) {
+      const auto name = entry.path().filename().string();
+      if (name.starts_with(logs)) std::filesystem::resize_file(entry.path(), 100);
+    }
+  }
+
   std::string folder_;
   MixOptions options_;
   crypto::SystemRandom random_;
@@ -92,23 +99,54 @@ TEST_F(MixEpochsTest, ARestartKeepsKeysAndWhatTheySaw) {
   EXPECT_EQ(bench.held[1'000][mix::owner_of(tag, 2)]->check(std::array{tag}).replayed, 1U);
 }
 
-TEST_F(MixEpochsTest, ARetiredKeyIsNotPublished) {
+TEST_F(MixEpochsTest, ARetiredKeyOfThisEpochIsNeitherUsedNorPublished) {
   {
     Bench bench;
     MixEpochs epochs{options_, bench, 2};
     ASSERT_EQ(epochs.open(random_, now_, in(1'000, 1min)), "");
   }
-  for (const auto& entry : std::filesystem::directory_iterator{options_.keys_path}) {
-    const auto name = entry.path().filename().string();
-    if (name.starts_with("replay-1001-")) std::filesystem::resize_file(entry.path(), 100);  // damaged
+  damage("replay-1000-");
+  for (int restart = 0; restart < 2; ++restart) {
+    Bench bench;
+    MixEpochs epochs{options_, bench, 2};
+    ASSERT_EQ(epochs.open(random_, now_, in(1'000, 2min)), "");
+    EXPECT_FALSE(bench.installed.contains(1'000)) << "after restart " << restart;
+    const auto published = epochs.published(in(1'000, 2min)).keys;
+    ASSERT_EQ(published.size(), 2U);
+    EXPECT_EQ(published[0].first, 1'001U);
+    epochs.tick(random_, now_, in(1'001, 1min));
+    EXPECT_TRUE(bench.installed.contains(1'001)) << "it mixes again";
+  }
+}
+
+TEST_F(MixEpochsTest, ARetiredKeyOfTheNextEpochIsReplacedAtOnce) {
+  crypto::X25519Public former{};
+  {
+    Bench bench;
+    MixEpochs epochs{options_, bench, 2};
+    ASSERT_EQ(epochs.open(random_, now_, in(1'000, 1min)), "");
+    former = bench.installed.at(1'001);
+  }
+  damage("replay-1000-");
+  damage("replay-1001-");  // a power cut spares neither
+  crypto::X25519Public fresh{};
+  {
+    Bench bench;
+    MixEpochs epochs{options_, bench, 2};
+    ASSERT_EQ(epochs.open(random_, now_, in(1'000, 2min)), "");
+    ASSERT_TRUE(bench.installed.contains(1'001));
+    fresh = bench.installed.at(1'001);
+    EXPECT_NE(fresh, former) << "packets for the old one could be replayed";
+    const auto published = epochs.published(in(1'000, 2min)).keys;
+    ASSERT_EQ(published.size(), 2U);
+    EXPECT_EQ(published[0], (std::pair<mix::Epoch, crypto::X25519Public>{1'001, fresh}));
+    EXPECT_GT(epochs.version(), 0U) << "it is announced";
   }
   Bench bench;
   MixEpochs epochs{options_, bench, 2};
-  ASSERT_EQ(epochs.open(random_, now_, in(1'000, 2min)), "");
-  EXPECT_FALSE(bench.installed.contains(1'001));
-  const auto published = epochs.published(in(1'000, 2min)).keys;
-  ASSERT_EQ(published.size(), 1U);
-  EXPECT_EQ(published[0].first, 1'002U);
+  ASSERT_EQ(epochs.open(random_, now_, in(1'000, 3min)), "");
+  ASSERT_TRUE(bench.installed.contains(1'001));
+  EXPECT_EQ(bench.installed.at(1'001), fresh) << "kept over a restart";
 }
 
 TEST_F(MixEpochsTest, AProofIsPublishedWhenTheLastPacketHasLeft) {

@@ -211,7 +211,7 @@ TEST_F(MixSeenFiles, Kill9ForgetsNoMessageThatWasDelivered) {
     auto file = MixSeenFile::open(path, client, now).value();
     for (std::uint64_t n = 1; n < 3'000; ++n) {
       const mix::SeenMessage message{id(n), now + 26h, {std::byte(n)}};
-      client.restore_seen(message);
+      client.restore_seen(message, now);
       EXPECT_TRUE(file.append(message, client.seen()));
       tell(n);
     }
@@ -230,13 +230,30 @@ TEST_F(MixSeenFiles, AClockThatWasAheadKeepsNothingForEver) {
   {
     auto file = MixSeenFile::open(path, client, now + 1'000h).value();
     const mix::SeenMessage message{id(1), now + 1'026h, {}};
-    client.restore_seen(message);
+    client.restore_seen(message, now + 1'000h);
     ASSERT_TRUE(file.append(message, client.seen()));
   }
   mix::Client later{key, mix::ClientOptions{node(1)}, random, Instant{}};
   ASSERT_TRUE(MixSeenFile::open(path, later, now));
   ASSERT_TRUE(later.seen().contains(id(1)));
-  EXPECT_LE(later.seen().entries().front().until, now + 26h + 1s);
+  EXPECT_LE(later.seen().entries().front().expires, mix::Moment{now + 26h}.now);
+}
+
+TEST_F(MixSeenFiles, RemembersWhatMayBeForgottenOverRestarts) {
+  const auto was_forgotten = [&](WallTime at) {
+    mix::Client later{key, mix::ClientOptions{node(1)}, random, Instant{}};
+    EXPECT_TRUE(MixSeenFile::open(path, later, at));
+    return later.seen().is_forgotten(now);
+  };
+  {
+    auto file = MixSeenFile::open(path, client, now).value();
+    const mix::SeenMessage message{id(1), now + 26h, {}};
+    client.restore_seen(message, now);
+    ASSERT_TRUE(file.append(message, client.seen()));
+  }
+  EXPECT_FALSE(was_forgotten(now + 1h));
+  EXPECT_TRUE(was_forgotten(now + 27h)) << "it has expired";
+  EXPECT_TRUE(was_forgotten(now + 1h)) << "and the clock was set back";
 }
 
 }  // namespace

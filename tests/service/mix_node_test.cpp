@@ -49,6 +49,42 @@ TEST(MixNode, CarriesRepliesByReplyBlock) {
   EXPECT_EQ(back->reply_to, got->id);
 }
 
+TEST(MixNode, CarriesPacketsWhoseFirstHopIsTheSendersOwnGateway) {
+  // With five hops and two gateways no other one can stand in front.
+  MixWorld world;
+  world.parameters.hops = 5;
+  world.start();
+  MixOutgoing out;
+  out.to = world.clients[1]->address();
+  out.message = to_bytes(std::string_view{"the long way"});
+  const auto id = world.send(*world.clients[0], out);
+  ASSERT_TRUE(id);
+  const auto got = world.receive(*world.clients[1]);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(as_text(got->message), "the long way");
+  EXPECT_TRUE(world.until([&] { return world.fate(*world.clients[0], *id) == MixFate::delivered; }));
+}
+
+TEST(MixNode, MayBeMixAndGatewayAtOnce) {
+  MixWorld world{6};
+  for (auto* gate : world.gateways) gate->options->roles = {service::MixRole::gateway, service::MixRole::mix};
+  world.start();
+  for (auto* from : world.clients) {
+    auto& to = from == world.clients[0] ? *world.clients[1] : *world.clients[0];
+    MixOutgoing out;
+    out.to = to.address();
+    out.message = test::pattern(5'000, 3);
+    const auto id = world.send(*from, out);
+    ASSERT_TRUE(id);
+    const auto got = world.receive(to);
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->message, out.message);
+    EXPECT_TRUE(world.until([&] { return world.fate(*from, *id) == MixFate::delivered; }));
+  }
+  EXPECT_NE(world.status(*world.gateways[0]).layer, 0U);
+  EXPECT_TRUE(world.until([&] { return world.status(*world.gateways[0]).loops_back >= 5; }));
+}
+
 TEST(MixNode, LoopsComeBack) {
   MixWorld world;
   world.start();

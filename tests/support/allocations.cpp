@@ -4,14 +4,9 @@
 #include <cerrno>
 #include <cstddef>
 
-#if defined(__has_feature)
-#define VG_HAS_FEATURE(feature) __has_feature(feature)
-#else
-#define VG_HAS_FEATURE(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || VG_HAS_FEATURE(address_sanitizer) || \
-    VG_HAS_FEATURE(thread_sanitizer)
-#define VG_SANITIZER_ALLOCATOR 1
+#include "support/sanitizer.hpp"
+
+#if VG_SANITIZER
 // <sanitizer/allocator_interface.h>, which g++ 12's packages lack.
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void*, std::size_t),
                                                          void (*on_free)(const volatile void*));
@@ -21,7 +16,7 @@ namespace {
 thread_local std::uint64_t allocations = 0;
 }
 
-#ifdef VG_SANITIZER_ALLOCATOR
+#if VG_SANITIZER
 namespace {
 const bool hooked [[maybe_unused]] =
     __sanitizer_install_malloc_and_free_hooks([](const volatile void*, std::size_t) { ++allocations; },

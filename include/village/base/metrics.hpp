@@ -75,16 +75,19 @@ class Counter : public Metric {
 };
 
 /// Gauge goes up and down; add and sub may happen on different cores (the cells' sum wraps correctly).
+/// It counts in whole steps; one step is shown as `step` of the unit that the name says.
 class Gauge : public Metric {
  public:
-  Gauge(std::string_view name, std::string_view help, std::string_view labels = {})
-      : Metric(Kind::gauge, name, help, labels) {}
+  Gauge(std::string_view name, std::string_view help, std::string_view labels = {}, double step = 1)
+      : Metric(Kind::gauge, name, help, labels), step_(step) {}
   void add(std::int64_t n = 1) { cells_.add(static_cast<std::uint64_t>(n)); }
   void sub(std::int64_t n = 1) { add(-n); }
   std::int64_t value() const { return static_cast<std::int64_t>(cells_.total()); }
+  double shown() const { return static_cast<double>(value()) * step_; }
 
  private:
   Cells cells_;
+  double step_;
 };
 
 /// Histogram counts seconds in powers of four from 1 us to 64 s (14 buckets and +Inf).

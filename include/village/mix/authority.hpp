@@ -16,6 +16,7 @@
 // passed on: so either all good authorities count it or none does, and one that says two things to two others
 // is found out by all. Clocks must agree within half a slot, messages arrive within one.
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,9 +30,12 @@ struct AuthorityOptions {
   AuthoritySet authorities;  ///< this one too
   Epochs epochs;             ///< length in whole milliseconds, a second at least
   Parameters parameters;     ///< what it votes for; the median of all votes is taken
-  /// admitted are the nodes whose descriptors it takes; empty = all. A node must be in more than half of the
-  /// votes.
+  /// admitted are the nodes whose descriptors it takes. A node must be in more than half of the votes.
   std::vector<wire::NodeId> admitted;
+  /// open: it takes those of others too, each from the address that it names, a few of one network
+  /// (open_network_nodes_max; not without parameters.distinct_networks), and none that claims more than
+  /// open_capacity_pps_max. Without it, and with nobody admitted, the directory stays empty.
+  bool open = false;
 };
 
 /// AuthorityReport is something an operator should know.
@@ -74,11 +78,13 @@ class Authority {
   Authority(AuthorityOptions options, const crypto::Ed25519KeyPair& key, RandomSource& random);
   ~Authority();
 
-  /// on_descriptor takes what a node sent. Errors: those of parse_signed_descriptor; bad_signature, denied
-  /// (not admitted), replayed (a lower sequence number than seen), already_exists (two of one sequence
-  /// number, or another node holds its address), timed_out (its keys are of the past), unsupported (of a far
-  /// future), busy (nodes_max are known).
-  Result<void> on_descriptor(ByteView text, WallTime now);
+  /// on_descriptor takes what a node sent, `from` its IP address, as far as that is proven (by TCP).
+  /// Errors: those of parse_signed_descriptor; bad_signature, denied (not admitted; or open, but `from` is
+  /// not its mix address, or it claims too much), replayed (a lower sequence number than seen),
+  /// already_exists (two of one sequence number, or another node holds its address), timed_out (its keys are
+  /// of the past), unsupported (of a far future), busy (there is no place for strangers, or none for more of
+  /// its network).
+  Result<void> on_descriptor(ByteView text, const std::optional<Host>& from, WallTime now);
   /// on_statement and on_signatures take what an authority sent. Errors: those of parsing; denied (not of the
   /// round under way, or too late), bad_signature.
   Result<void> on_statement(ByteView text, WallTime now);

@@ -130,7 +130,9 @@ class Client {
   /// Without a valid one nothing leaves.
   void set_view(std::shared_ptr<const MixView> view, Instant now);
   /// restore_seen takes over what the file of seen messages kept. Before any delivery.
-  void restore_seen(const SeenMessage& seen) { (void)seen_.restore(seen); }
+  void restore_seen(const SeenMessage& seen, Moment now) { (void)seen_.restore(seen, now); }
+  /// forget_seen takes over what that file says of ids that it has no more.
+  void forget_seen(WallTime until, WallTime wall) { seen_.forget(until, wall); }
 
   /// send takes a message over. Errors: limit_exceeded (1 MiB, 32 replies), bad_key, busy (outbox full),
   /// net_unreachable (replies wanted and no valid document), and those of choose_path to our own gateway.
@@ -219,8 +221,10 @@ class Client {
   /// can.
   Result<Way> draw_good_way(const MixView& view, const wire::NodeId& recipient,
                             const std::optional<wire::NodeId>& from, PathMarks& marks, Instant now);
-  Result<std::vector<OwnedEnvelope>> make_reply_blocks(const Answers& answers, const wire::NodeId& from,
-                                                       std::size_t count, Instant now, WallTime wall);
+  /// make_reply_blocks: those of a message that is not sent in the end must be forgotten (forget_blocks).
+  Result<std::vector<NewBlock>> make_reply_blocks(const Answers& answers, const wire::NodeId& from,
+                                                  std::size_t count, Instant now, WallTime wall);
+  void forget_blocks(const std::vector<NewBlock>& blocks);
   Result<void> enqueue(Outbox::Message message, Route route, Instant now);
   std::optional<ClientPacket> write_real(const MixView& view, ByteSpan packet, Instant now, WallTime wall);
   std::optional<ClientPacket> write_acknowledgement(ByteSpan packet, WallTime wall);

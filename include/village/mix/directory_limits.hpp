@@ -28,6 +28,10 @@ inline constexpr std::size_t software_bytes_max = 64;
 inline constexpr std::uint64_t capacity_pps_max = 100'000'000;
 inline constexpr std::uint64_t delay_max_ns = 3'600'000'000'000;  ///< an hour: any interval of a document
 
+// Of nodes that an open directory takes though nobody named them (src/mix/node_book.hpp says why).
+inline constexpr std::size_t open_network_nodes_max = 8;        ///< of one /16 (IPv4) or /32 (IPv6)
+inline constexpr std::uint64_t open_capacity_pps_max = 20'000;  ///< that one of them may claim
+
 inline constexpr std::size_t seen_nodes_max = 4 * nodes_max;  ///< whose sequence numbers are remembered
 inline constexpr std::size_t path_steps_max = 4'096;          ///< spent on one path before it is given up
 

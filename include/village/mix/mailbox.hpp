@@ -10,6 +10,7 @@
 #include "village/base/error.hpp"
 #include "village/base/time.hpp"
 #include "village/mix/message_limits.hpp"
+#include "village/mix/moment.hpp"
 #include "village/sphinx/types.hpp"
 #include "village/wire/node_id.hpp"
 
@@ -54,17 +55,19 @@ class Mailbox {
   /// put stores a payload and returns its sequence. Errors: not_found (not a client), busy (its 10,000 or the
   /// bytes of all are used up: nothing stored is dropped for it).
   Result<std::uint64_t> put(const wire::NodeId& client, const sphinx::Identifier& identifier,
-                            ByteView payload, WallTime now);
+                            ByteView payload, Moment now);
   /// next is the stored message with the lowest sequence above `after`.
   std::optional<Message> next(const wire::NodeId& client, std::uint64_t after) const;
   /// acknowledge deletes one; false if it is not there.
   bool acknowledge(const wire::NodeId& client, std::uint64_t sequence);
-  /// expire deletes what is older than time_max; returns how many. O(clients + expired).
-  std::size_t expire(WallTime now);
+  /// expire deletes what was put longer ago than time_max on the monotonic clock; returns how many.
+  /// O(clients + expired).
+  std::size_t expire(Moment now);
 
   /// restore puts back what a file kept, in the order of sequences. Registers the client. Errors: busy,
   /// malformed (not above the sequences already there).
-  Result<void> restore(const wire::NodeId& client, const Message& message);
+  /// Its age is what the wall clock says now; from then on the monotonic clock counts.
+  Result<void> restore(const wire::NodeId& client, const Message& message, Moment now);
   /// raise_sequence makes the next sequence of a client higher than `sequence`: from a file.
   void raise_sequence(const wire::NodeId& client, std::uint64_t sequence);
 
@@ -80,6 +83,7 @@ class Mailbox {
   struct Entry {
     std::uint64_t sequence = 0;
     WallTime stored{};
+    Instant until{};
     sphinx::Identifier identifier{};
     Bytes payload;  ///< empty once acknowledged
     bool gone = false;
@@ -89,7 +93,7 @@ class Mailbox {
     std::size_t live = 0;
     std::uint64_t last_sequence = 0;
   };
-  Result<void> store(Client& client, const Message& message);
+  Result<void> store(Client& client, const Message& message, Instant until);
   void release(Client& client, Entry& entry);
   static void sweep(Client& client);
 

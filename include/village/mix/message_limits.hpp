@@ -26,6 +26,7 @@ inline constexpr std::size_t fragments_max = 2'048;  ///< of one message; 1 MiB 
 inline constexpr std::size_t reassembly_bytes_max = 64 * 1024 * 1024;  ///< of all unfinished messages
 inline constexpr std::size_t sender_bytes_max = 16 * 1024 * 1024;  ///< of one known sender's, or all unknown
 inline constexpr std::size_t partial_messages_max = 4'096;
+inline constexpr std::size_t sender_messages_max = 1'024;  ///< unfinished ones of one known sender
 inline constexpr std::size_t partial_message_bytes = 512;  ///< counted for a message beside its data
 inline constexpr std::size_t fragment_bytes = 64;          ///< counted for a fragment beside its data
 inline constexpr auto fragment_wait_max = std::chrono::minutes{10};  ///< without progress

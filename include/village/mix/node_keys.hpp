@@ -31,6 +31,8 @@ class NodeKeys {
   /// generate makes the keys of an epoch, unless they are there. Keys are made for e, e + 1 and e + 2: their
   /// public halves are published ahead. About 0.5 ms.
   EpochKeysPtr generate(Epoch epoch, RandomSource& random);
+  /// replace makes another key for an epoch that has not begun: packets of it are nowhere yet.
+  EpochKeysPtr replace(Epoch epoch, RandomSource& random);
   /// add takes over a key from a file.
   EpochKeysPtr add(Epoch epoch, crypto::X25519Private key);
   EpochKeysPtr find(Epoch epoch) const;

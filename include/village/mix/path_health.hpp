@@ -1,12 +1,15 @@
 #pragma once
 // PathHealth: which mixes lately swallowed everything, so that new paths go round them.
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <unordered_map>
 
 #include "village/base/random.hpp"
 #include "village/base/time.hpp"
+#include "village/mix/topology.hpp"
 #include "village/sphinx/create.hpp"
 
 namespace village::mix {
@@ -32,14 +35,20 @@ class PathMarks {
 /// would cost three of four round trips for that long.
 ///
 /// A mix cannot gain by it: who drops packets is left out, who delivers them is not preferred. That a drop at
-/// one mix makes others look bad is why only whole rows without a single answer count. One thread. 24 bytes
-/// for each mix.
+/// one mix makes others look bad is why only whole rows without a single answer count. But a client's gateway
+/// sees the first hop of what goes out and the last mix of what comes in, and could drop whatever goes by
+/// others' mixes, until only its own are left. So no more than a third of a layer's mixes (one at least) are
+/// suspected at a time, those that fell out first: whoever has a share f of a layer gets 1.5 f of the paths
+/// by it, not all. Mixes that are in no layer are not suspected. One thread. 32 bytes for each mix.
 class PathHealth {
  public:
   static constexpr unsigned suspect_after = 8;
   static constexpr std::size_t mixes_max = 65'536;  ///< more are not looked at
 
   explicit PathHealth(RandomSource& random) : secret_{random.u64()} {}
+
+  /// use forgets all and takes the layers of another document; nothing if it is the one in use.
+  void use(const MixView& view);
 
   std::uint32_t mark(const sphinx::NodeAddress& address) const;
   /// add marks all hops of a way but the last one, the gateway, which nobody can go round.
@@ -50,15 +59,22 @@ class PathHealth {
   /// good: none of them is suspected.
   bool good(const PathMarks& marks, Instant now) const;
   std::size_t suspects(Instant now) const;
-  /// clear forgets all: with a document of a new epoch.
-  void clear() { mixes_.clear(); }
+  /// suspects_max is how many mixes of a layer with so many may be suspected at a time.
+  static constexpr std::size_t suspects_max(std::size_t mixes) {
+    return mixes < 2 ? 0 : std::max<std::size_t>(mixes / 3, 1);
+  }
 
  private:
   struct Mix {
     unsigned in_a_row = 0;
     Instant suspected_until{};
   };
+  bool layer_allows(std::uint32_t mark, Instant now) const;
+
   std::uint64_t secret_;
+  std::optional<Epoch> epoch_;                              ///< of the document in use
+  std::unordered_map<std::uint32_t, std::uint8_t> layers_;  ///< of each mix in it
+  std::array<std::size_t, 1 + mix_layers> sizes_{};
   std::unordered_map<std::uint32_t, Mix> mixes_;
 };
 

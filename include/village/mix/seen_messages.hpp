@@ -7,6 +7,7 @@
 #include "village/base/random.hpp"
 #include "village/base/time.hpp"
 #include "village/mix/message_limits.hpp"
+#include "village/mix/moment.hpp"
 #include "village/mix/plain_payload.hpp"
 
 namespace village::mix {
@@ -18,28 +19,42 @@ struct SeenMessage {
   DeliveryProof proof{};  ///< for the acknowledgement, should it have been lost
 };
 
-/// SeenMessages remembers ids for seen_time (26 h): longer than a message is accepted after it was sealed, so
-/// that a forgotten one cannot come back. When it is full new messages are refused, nothing is forgotten
-/// early. Ids are chosen by strangers: the hash is keyed. About 110 bytes each. Durable by
+/// SeenMessages remembers ids for seen_time (26 h) of the monotonic clock: longer than a message is accepted
+/// after it was sealed. What is forgotten cannot come back, whatever the wall clock does: is_forgotten tells
+/// of a seal whether its message may have been delivered and forgotten. When it is full the oldest id goes,
+/// so that a flood of messages shortens how old a message may be (to 80 minutes at 50 a second), but keeps no
+/// new ones out. Ids are chosen by strangers: the hash is keyed. About 120 bytes each. Durable by
 /// service/mix_seen_file.
 class SeenMessages {
  public:
   explicit SeenMessages(RandomSource& random, std::size_t messages_max = limits::seen_messages_max);
 
   bool contains(const MessageId& id) const { return ids_.contains(id); }
-  bool full() const { return ids_.size() >= messages_max_; }
-  /// add remembers an id delivered now; false if it is there already or all is full.
-  bool add(const MessageId& id, WallTime now, const DeliveryProof& proof = {}) {
-    return restore({id, now + limits::seen_time, proof});
+  /// add remembers an id delivered now, in place of the oldest when all is full; false if it is there
+  /// already.
+  bool add(const MessageId& id, Moment now, const DeliveryProof& proof = {}) {
+    return restore({id, now.wall + limits::seen_time, proof}, now);
+  }
+  /// is_forgotten: a message sealed then may have been one of those whose ids are forgotten.
+  bool is_forgotten(WallTime sealed) const {
+    return sealed <= forgotten_until_ - limits::seen_time + limits::message_ahead_max;
   }
   /// proof of a message that is in it; nullptr for others. Valid until the next change.
   const DeliveryProof* proof(const MessageId& id) const;
-  /// restore takes over what a file kept.
-  bool restore(const SeenMessage& seen);
+  /// restore takes over what a file kept, for as long as the wall clock says now, 26 h at most.
+  bool restore(const SeenMessage& seen, Moment now);
+  /// forget takes over from a file that an id that was to be known until then is known no more. A date in the
+  /// future counts as now, or a clock that was once ahead would refuse all messages for long.
+  void forget(WallTime until, WallTime wall);
+  /// forgotten_until is the latest such date: a file must keep it.
+  WallTime forgotten_until() const { return forgotten_until_; }
   /// expire forgets what is old; returns how many.
-  std::size_t expire(WallTime now);
+  std::size_t expire(Moment now);
 
-  const std::deque<SeenMessage>& entries() const { return entries_; }
+  struct Entry : SeenMessage {
+    Instant expires{};
+  };
+  const std::deque<Entry>& entries() const { return entries_; }
 
  private:
   struct Hash {
@@ -47,7 +62,9 @@ class SeenMessages {
     std::size_t operator()(const MessageId& id) const;
   };
   std::size_t messages_max_;
-  std::deque<SeenMessage> entries_;  ///< in the order of delivery
+  void drop_first(WallTime wall);
+  std::deque<Entry> entries_;  ///< in the order of delivery
+  WallTime forgotten_until_{};
   std::unordered_map<MessageId, DeliveryProof, Hash> ids_;
 };
 

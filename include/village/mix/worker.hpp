@@ -113,7 +113,8 @@ class Worker {
   /// Errors: limit_exceeded (limits::node_epochs_max).
   Result<void> install(EpochKeysPtr keys, std::unique_ptr<ReplayShard> replay);
   /// remove ends an epoch (expired, or retired): its key is let go, its shard destroyed. Packets opened
-  /// already go on; those waiting in a batch are dropped as `route`.
+  /// already go on; those waiting in a batch are dropped as `route`, and so are, unless the policy is
+  /// `header`, those whose verdict another worker still owes: their delay went with the key.
   void remove(Epoch epoch);
   bool has(Epoch epoch) const;
   /// set_routes replaces the next hops. nullptr: forward nothing (no valid directory document): drop `route`.

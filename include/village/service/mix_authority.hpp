@@ -27,7 +27,8 @@ struct MixAuthoritySettings {
   /// parameters it votes for. For networks on one machine distinct_networks must be false, or no path has two
   /// hops.
   mix::Parameters parameters;
-  std::vector<wire::NodeId> admitted;  ///< nodes it lists; empty = all
+  std::vector<wire::NodeId> admitted;  ///< nodes it lists
+  bool open = false;                   ///< others too, within mix::AuthorityOptions::open
   std::string folder;  ///< where authority.json and the documents are kept; "" = in memory only
   std::uint32_t connections_max = limits::mix_http_connections_max;
   std::uint32_t connections_share_max = limits::mix_http_connections_share_max;

@@ -13,6 +13,7 @@ inline constexpr Duration mix_count_interval =
 inline constexpr Duration mix_control_interval = std::chrono::milliseconds{250};  ///< the epoch clock's look
 inline constexpr std::size_t mix_deliveries_max = 64;         ///< of one client on their way to its session
 inline constexpr std::size_t mix_posted_max = 8'192;          ///< payloads on their way to the mailboxes
+inline constexpr std::size_t mix_loops_posted_max = 1'024;    ///< own loops on their way to who counts them
 inline constexpr std::size_t mix_inbox_messages_max = 4'096;  ///< a client's messages until they are fetched
 inline constexpr std::size_t mix_inbox_bytes_max = 64 * 1'024 * 1'024;
 inline constexpr std::size_t mix_answer_messages_max = 64;  ///< in one answer to a program

@@ -69,7 +69,8 @@ struct MixDirectoryOptions {
   std::vector<MixAuthorityEntry> authorities;
   std::uint32_t threshold = 1;                  ///< signatures that make a document valid
   std::optional<Target> listen;                 ///< role authority: literal address of its HTTP port
-  std::vector<crypto::Ed25519Public> admitted;  ///< role authority: nodes it lists; empty = all
+  std::vector<crypto::Ed25519Public> admitted;  ///< role authority: nodes it lists
+  bool open = false;                            ///< role authority: it lists others too, within bounds
   bool distinct_networks = true;  ///< role authority: votes that no way has two hops in one network
 };
 
