@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "support/statistics.hpp"
 #include "tunnel_world.hpp"
@@ -335,29 +336,28 @@ TEST(TrafficShape, IdlePaddingFollowsDataThatOnlyLeaves) {
   EXPECT_GT(fit(delays, padding_delay.divided(padding_haste)), significance);
 }
 
-/// handshakes makes `count` sessions: the sizes of the record that carries each side's handshake padding,
-/// which is the largest of a handshake if paddings are above 1,500.
+/// handshakes makes `count` sessions: what each side said until the first stream was there, bytes in all, and
+/// the largest record of the client.
 struct Handshakes {
   Values client, server;
+  std::uint64_t largest = 0;
 };
 Handshakes handshakes(const Distribution& padding, std::size_t count) {
   auto parts = quiet();
   for (auto* each : {&parts.client, &parts.server}) each->handshake_padding = padding;
   const auto shape = *Shape::make(parts);
-  const auto largest = [](const Wire::Records& records) {
-    const auto sizes = sizes_of(records);
-    return sizes.empty() ? 0 : *std::max_element(sizes.begin(), sizes.end());
-  };
   Handshakes seen;
   for (std::size_t i = 0; i < count; ++i) {
     const Shaped pair{shape};
-    seen.client.push_back(largest(pair.handshake[0]));
-    seen.server.push_back(largest(pair.handshake[1]));
+    const auto client = sizes_of(pair.handshake[0]), server = sizes_of(pair.handshake[1]);
+    seen.client.push_back(std::accumulate(client.begin(), client.end(), std::uint64_t{0}));
+    seen.server.push_back(std::accumulate(server.begin(), server.end(), std::uint64_t{0}));
+    seen.largest = std::max(seen.largest, *std::max_element(client.begin(), client.end()));
   }
   return seen;
 }
 
-/// less takes off what a record of that kind is without padding.
+/// less takes off what there is without padding.
 Values less(Values sizes, std::uint64_t bare) {
   for (auto& size : sizes) size -= std::min(size, bare);
   return sizes;
@@ -367,6 +367,7 @@ TEST(TrafficShape, HandshakePaddingFollowsIt) {
   const auto padding = uniform(2'000, 3'000);
   const auto constant = handshakes(uniform(2'500, 2'500), 1);
   const auto seen = handshakes(padding, 60);
+  EXPECT_GT(seen.largest, 2'000U) << "a padded message is cut as the shape says, not into segments";
   for (const auto& [sizes, known] :
        {std::pair{seen.client, constant.client[0]}, std::pair{seen.server, constant.server[0]}}) {
     ASSERT_GT(known, 2'500U);
