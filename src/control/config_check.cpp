@@ -103,7 +103,8 @@ class Checker {
       if (listen.outer == Outer::none && (certificate || key)) {
         warning(pointer, "\"certificate\" and \"key\" are not used with outer \"none\"");
       }
-      if (listen.outer == Outer::none && !is_loopback(listen.address)) {
+      // The addresses of a mixnet's nodes are public, and so is what they speak.
+      if (listen.outer == Outer::none && !is_loopback(listen.address) && !config_.mix.moves_packets()) {
         warning(pointer + "/outer",
                 "without outer \"tls\" anybody on the way sees that this is HTX; use it in trusted networks "
                 "only");
@@ -112,7 +113,7 @@ class Checker {
     const auto& peers = config_.htx.peers;
     const bool admits =
         std::any_of(peers.begin(), peers.end(), [](const auto& peer) { return peer.allow_inbound; });
-    if (!config_.htx.listen.empty() && !admits) {
+    if (!config_.htx.listen.empty() && !admits && !config_.mix.moves_packets()) {
       warning("/htx/listen", "no peer may come in yet; \"villaged peer add --inbound KEY\" admits one");
     }
     if (config_.htx.listen.empty() && admits)

@@ -11,6 +11,7 @@
 #include "control/traffic_shape.hpp"
 #include "village/crypto/certificate.hpp"
 #include "village/service/ticket_keyring.hpp"
+#include "village/wire/base64.hpp"
 
 namespace village::control {
 namespace {
@@ -73,6 +74,19 @@ void check_ticket_keys(const service::TunnelOptions& options, const Document& do
   problems.error(document.closest("/htx/tickets/keys").begin, "/htx/tickets/keys", message);
 }
 
+/// An authority that the others do not know would sign for nobody.
+void check_authority(const Config& config, const Document& document, Problems& problems) {
+  const auto& list = config.mix.directory.authorities;
+  if (!config.mix.has(service::MixRole::authority) || list.empty()) return;
+  for (const auto& entry : list) {
+    if (entry.key == config.mix.identity->public_key) return;
+  }
+  const std::string pointer = "/mix/directory/authorities";
+  problems.error(document.closest(pointer).begin, pointer,
+                 "this node has the role \"authority\", but none of these has its key, " +
+                     wire::base64url(config.mix.identity->public_key));
+}
+
 bool holds_secrets(const Config& config) {
   if (!config.control.token.empty()) return true;
   for (const auto& inbound : config.proxy.inbounds) {
@@ -99,6 +113,7 @@ void check_files(Config& config, const Document& document, Problems& problems) {
   if (auto identity = read_identity(config.node.identity_path, problem)) {
     config.htx.identity = std::make_shared<const crypto::Ed25519KeyPair>(*std::move(identity));
     config.mix.identity = config.htx.identity;
+    check_authority(config, document, problems);
   } else {
     problems.error(document.closest("/node/identity").begin, "/node/identity", problem);
   }

@@ -23,6 +23,10 @@ struct MixCommand {
 MixCommand mix_directory_command();
 MixCommand mix_path_command();
 MixCommand mix_audit_command();
+// verb_mix_members.cpp
+MixCommand mix_authority_command();
+MixCommand mix_node_command();
+MixCommand mix_client_command();
 // verb_mix_messages.cpp
 MixCommand mix_ping_command();
 MixCommand mix_send_command();

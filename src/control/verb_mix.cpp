@@ -9,8 +9,9 @@ namespace village::control {
 namespace {
 
 std::vector<MixCommand> mix_commands() {
-  return {mix_ping_command(),      mix_send_command(), mix_recv_command(), mix_keys_command(),
-          mix_directory_command(), mix_path_command(), mix_audit_command()};
+  return {mix_ping_command(),      mix_send_command(),  mix_recv_command(),  mix_keys_command(),
+          mix_directory_command(), mix_path_command(),  mix_audit_command(), mix_authority_command(),
+          mix_node_command(),      mix_client_command()};
 }
 
 int run(const std::vector<std::string>& args) {

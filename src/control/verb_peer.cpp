@@ -5,14 +5,12 @@
 #include <system_error>
 
 #include "control/arguments.hpp"
-#include "control/config_edit.hpp"
-#include "control/config_table.hpp"
+#include "control/config_change.hpp"
 #include "control/files.hpp"
 #include "control/identity.hpp"
 #include "control/peer_entry.hpp"
 #include "control/peer_uri.hpp"
 #include "control/scalar_shapes.hpp"
-#include "control/socket_client.hpp"
 #include "control/text_forms.hpp"
 #include "control/verbs.hpp"
 #include "village/crypto/certificate.hpp"
@@ -30,10 +28,6 @@ WallTime wall_now() {
 }
 
 int usage_problem(const std::string& message) { return complain("peer", message, exit_usage); }
-
-void print_errors(const ConfigOutcome& outcome) {
-  for (const auto& error : outcome.errors) std::fprintf(stderr, "%s\n", error.text().c_str());
-}
 
 // --- invite
 
@@ -125,78 +119,6 @@ int invite(const Arguments& arguments) {
 
 // --- add, remove
 
-/// Change is a configuration file being edited.
-class Change {
- public:
-  explicit Change(std::string path) : path_{std::move(path)} {}
-
-  /// open reads the file; it must be right before it is changed.
-  bool open() {
-    const auto text = read_file(path_, limits::config_bytes_max, problem_);
-    if (!text) return false;
-    auto outcome = parse_config(*text, path_);
-    edit_ = ConfigEdit::open(*text);
-    if (!outcome.config || !edit_) {
-      print_errors(outcome);
-      problem_ = "correct these errors first; nothing was changed";
-      return false;
-    }
-    config_ = *std::move(outcome.config);
-    return true;
-  }
-  /// save checks the result and puts it in the place of the old file.
-  bool save() {
-    auto outcome = parse_config(edit_->text(), path_);
-    if (!outcome.config) {
-      print_errors(outcome);
-      problem_ = "the change would make these errors; nothing was changed";
-      return false;
-    }
-    config_ = *std::move(outcome.config);
-    return replace_file(path_, edit_->text(), problem_);
-  }
-
-  ConfigEdit& edit() { return *edit_; }
-  const Config& config() const { return config_; }
-  const std::string& problem() const { return problem_; }
-  const std::string& path() const { return path_; }
-
-  std::optional<std::size_t> find(const crypto::Ed25519Public& key) const {
-    return find_if([&key](const TunnelPeer& peer) { return peer.key == key; });
-  }
-  std::optional<std::size_t> find(const std::string& name) const {
-    return find_if([&name](const TunnelPeer& peer) { return peer.name == name; });
-  }
-
- private:
-  template <class Match>
-  std::optional<std::size_t> find_if(Match match) const {
-    const auto& peers = config_.htx.peers;
-    const auto found = std::find_if(peers.begin(), peers.end(), match);
-    if (found == peers.end()) return std::nullopt;
-    return static_cast<std::size_t>(found - peers.begin());
-  }
-  std::string path_, problem_;
-  std::optional<ConfigEdit> edit_;
-  Config config_;
-};
-
-/// apply tells a running node; its absence is no failure.
-int apply(const Arguments& arguments, const Config& config) {
-  if (arguments.has("--no-reload")) return exit_fine;
-  std::string problem;
-  const auto reply =
-      socket_request(config.control.socket_path, "POST", "/api/v1/reload", std::chrono::seconds{10}, problem);
-  if (!reply) {
-    print("villaged was not told (it may not be running): changes take effect at its start or with SIGHUP\n");
-    return exit_fine;
-  }
-  if (reply->status != 200)
-    return complain("peer", "the running node refused the configuration; its log says why", exit_failed);
-  print("the running node has taken the change over\n");
-  return exit_fine;
-}
-
 /// read_peer reads what is to be added: an invitation, or --inbound KEY.
 std::optional<TunnelPeer> read_peer(const Arguments& arguments, std::string& problem) {
   const auto inbound = arguments.value("--inbound");
@@ -228,17 +150,17 @@ std::optional<TunnelPeer> read_peer(const Arguments& arguments, std::string& pro
   return peer;
 }
 
-std::string free_name(const Change& change, const TunnelPeer& peer) {
+std::string free_name(const ConfigChange& change, const TunnelPeer& peer) {
   const auto wanted = peer.name.empty() ? std::string{peer.address ? "exit" : "entry"} : peer.name;
   auto name = wanted;
-  for (int i = 2; change.find(name) || name == "direct" || name == "block"; ++i)
+  for (int i = 2; change.find_peer(name) || name == "direct" || name == "block"; ++i)
     name = wanted + "-" + std::to_string(i);
   return name;
 }
 
 /// write_peer adds the peer, or brings what is new about it into the entry that is there; returns its name.
-std::string write_peer(Change& change, TunnelPeer peer) {
-  const auto known = change.find(peer.key);
+std::string write_peer(ConfigChange& change, TunnelPeer peer) {
+  const auto known = change.find_peer(peer.key);
   if (!known) {
     peer.name = free_name(change, peer);
     change.edit().append("/htx/peers", peer_entry(peer));
@@ -261,9 +183,9 @@ int add(const Arguments& arguments) {
   std::string problem;
   auto peer = read_peer(arguments, problem);
   if (!peer) return usage_problem(problem);
-  Change change{config_path(arguments)};
+  ConfigChange change{config_path(arguments)};
   if (!change.open()) return usage_problem(change.problem());
-  const bool known = change.find(peer->key).has_value();
+  const bool known = change.find_peer(peer->key).has_value();
   const bool reachable = peer->address.has_value(), inbound = peer->allow_inbound;
   const auto key = peer->key;
   const auto name = write_peer(change, *std::move(peer));
@@ -280,15 +202,15 @@ int add(const Arguments& arguments) {
     std::fprintf(stderr, "note: htx.listen of %s has no address, so nobody can come in yet\n",
                  change.path().c_str());
   }
-  return apply(arguments, change.config());
+  return apply_change(arguments, "peer", change.config());
 }
 
 int remove(const Arguments& arguments) {
   if (arguments.rest().size() != 2) return usage_problem("name the peer: villaged peer remove NAME");
   const auto& name = arguments.rest()[1];
-  Change change{config_path(arguments)};
+  ConfigChange change{config_path(arguments)};
   if (!change.open()) return usage_problem(change.problem());
-  const auto index = change.find(name);
+  const auto index = change.find_peer(name);
   if (!index) {
     std::vector<std::string> names;
     for (const auto& peer : change.config().htx.peers) names.push_back(peer.name);
@@ -303,7 +225,7 @@ int remove(const Arguments& arguments) {
   if (blocked) change.edit().set("/proxy/default", "block");
   if (!change.save()) return complain("peer", change.problem(), exit_failed);
   print("removed  " + name + "\n" + (blocked ? "         what left through it is blocked now\n" : ""));
-  return apply(arguments, change.config());
+  return apply_change(arguments, "peer", change.config());
 }
 
 // --- list
@@ -364,7 +286,7 @@ int rotate_tickets(const Arguments& arguments) {
   print(text + "every peer that dials this node needs a new invitation " +
         (revoke ? "now: the old ones are worthless\n"
                 : "(\"villaged peer invite\") before the old key ends (htx.tickets.overlap)\n"));
-  return apply(arguments, *outcome.config);
+  return apply_change(arguments, "peer", *outcome.config);
 }
 
 int run(const std::vector<std::string>& args) {

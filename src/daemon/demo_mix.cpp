@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t mib = 1 << 20;
 constexpr std::size_t reply_every = 12;  // a message of so many asks for a reply
-constexpr auto traffic_time_max = std::chrono::seconds{150};
+constexpr auto traffic_time_max = std::chrono::seconds{300};
 constexpr auto pause_time = std::chrono::milliseconds{100};
 
 std::string digest(ByteView bytes) {
@@ -59,6 +59,12 @@ json call(const DemoNode& node, const std::string& method, const std::string& pa
     return json::object();
   }
   return value;
+}
+
+/// says_later tells a refusal that time cures: too much under way, or, on a machine that has much to do, no
+/// directory of this epoch yet.
+bool says_later(const std::string& problem) {
+  return problem.find(": 429 ") != std::string::npos || problem.find(": 503 ") != std::string::npos;
 }
 
 /// Traffic sends and receives for both clients until all is there:
@@ -141,12 +147,15 @@ class Traffic {
   }
 
   void give(DemoMessage what, bool again) {
-    std::string problem;
     const auto path =
         fmt::format("/api/v1/mix/send?to={}&within_s=300&reply_blocks={}", what.to, what.blocks);
-    const auto answer = call(*clients_[what.from], "POST", path, what.message, problem);
-    if (!problem.empty()) return ledger_.complain(problem);
-    ledger_.sent(answer.value("id", ""), std::move(what), again);
+    for (;;) {
+      std::string problem;
+      const auto answer = call(*clients_[what.from], "POST", path, what.message, problem);
+      if (problem.empty()) return ledger_.sent(answer.value("id", ""), std::move(what), again);
+      if (over() || !says_later(problem)) return ledger_.complain(problem);
+      std::this_thread::sleep_for(pause_time);
+    }
   }
 
   // Asks what became of what is under way, and sends again what was given up.

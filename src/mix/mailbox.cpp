@@ -27,6 +27,7 @@ Result<void> Mailbox::add_client(const wire::NodeId& client) {
   if (clients_.contains(client)) return ok();
   if (clients_.size() >= options_.clients_max) return fail(Errc::busy);
   clients_.try_emplace(client);
+  parts_changed_ = true;
   return ok();
 }
 
@@ -37,6 +38,7 @@ bool Mailbox::remove_client(const wire::NodeId& client) {
     if (!entry.gone) release(found->second, entry);
   }
   clients_.erase(found);
+  parts_changed_ = true;
   return true;
 }
 
@@ -53,6 +55,12 @@ Result<void> Mailbox::store(Client& client, const Message& message, Instant unti
   const auto size = message.payload.size() + limits::mailbox_entry_bytes;
   if (client.live >= options_.messages_per_client_max) return fail(Errc::busy);
   if (size > options_.bytes_max || bytes_ > options_.bytes_max - size) return fail(Errc::busy);
+  if (parts_changed_) deal_parts();
+  // Who fills the boxes of some clients must not keep out the mail of all.
+  const auto more = beyond_part(client.bytes + size) - beyond_part(client.bytes);
+  if (more > 0 && common_bytes_ + more > options_.bytes_max / 2) return fail(Errc::busy);
+  common_bytes_ += more;
+  client.bytes += size;
   client.entries.push_back(
       {message.sequence, message.stored, until, message.identifier, to_bytes(message.payload), false});
   client.last_sequence = message.sequence;
@@ -130,8 +138,22 @@ std::uint64_t Mailbox::last_sequence(const wire::NodeId& client) const {
   return found == clients_.end() ? 0 : found->second.last_sequence;
 }
 
+std::size_t Mailbox::beyond_part(std::size_t bytes) const {
+  const auto part = options_.bytes_max / 2 / std::max<std::size_t>(clients_.size(), 1);
+  return bytes > part ? bytes - part : 0;
+}
+
+void Mailbox::deal_parts() {
+  parts_changed_ = false;
+  common_bytes_ = 0;
+  for (const auto& [id, client] : clients_) common_bytes_ += beyond_part(client.bytes);
+}
+
 void Mailbox::release(Client& client, Entry& entry) {
-  bytes_ -= entry.payload.size() + limits::mailbox_entry_bytes;
+  const auto size = entry.payload.size() + limits::mailbox_entry_bytes;
+  bytes_ -= size;
+  if (!parts_changed_) common_bytes_ -= beyond_part(client.bytes) - beyond_part(client.bytes - size);
+  client.bytes -= size;
   entry.gone = true;
   entry.payload = {};
   --client.live;

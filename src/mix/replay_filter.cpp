@@ -41,11 +41,12 @@ struct ReplayFilter::Segment {
   Block* blocks;
 };
 
-ReplayFilter::ReplayFilter(std::size_t segments_max, std::size_t segment_tags)
+ReplayFilter::ReplayFilter(std::size_t segments_max, std::size_t segment_tags, std::uint64_t key)
     : segments_max_{segments_max},
       segment_tags_{segment_tags},
       blocks_{(segment_tags + tags_per_block - 1) / tags_per_block},
-      segment_bytes_{blocks_ * sizeof(Block)} {
+      segment_bytes_{blocks_ * sizeof(Block)},
+      key_{key} {
   VG_CHECK(segments_max > 0 && segments_max <= limits::replay_segments_max);
   VG_CHECK(segment_tags > 0 && segment_tags <= limits::replay_segment_tags);
   segments_.reserve(segments_max);
@@ -63,6 +64,7 @@ void ReplayFilter::add_segment() {
 }
 
 ReplayFilter::Probe ReplayFilter::probe(Fingerprint tag) const {
+  tag ^= key_;
   const auto first = mixed(tag + 0x9e3779b97f4a7c15);
   Probe probe{};
   __extension__ using Wide = unsigned __int128;

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "village/crypto/random.hpp"
 #include "village/service/replay_log.hpp"
 
 namespace village::service {
@@ -82,8 +83,9 @@ Result<std::vector<std::unique_ptr<mix::ReplayShard>>> ReplayFolder::open(mix::E
   for (const auto& log : found)
     if (log.name.shards != workers) former.push_back(log);
   const auto current = found.size() - former.size();
+  crypto::SystemRandom random;
   std::vector<mix::ReplayFilter> filters;
-  for (std::uint32_t i = 0; i < workers; ++i) filters.emplace_back(sizing);
+  for (std::uint32_t i = 0; i < workers; ++i) filters.emplace_back(sizing, random.u64());
   std::vector<std::shared_ptr<ReplayLogFile>> logs;
   std::uint64_t tags = 0;
   for (std::uint32_t i = 0; i < workers; ++i) {

@@ -50,6 +50,14 @@ std::uint64_t read_u64(const std::byte* at) {
 }
 void write_u64(std::byte* at, std::uint64_t value) { std::memcpy(at, &value, sizeof value); }
 
+/// sync_name makes the name of a new file survive a power cut: without its file a key that was in use would
+/// look as if it had opened nothing.
+void sync_name(const std::string& path) {
+  const auto folder = path.substr(0, path.rfind('/') + 1) + ".";
+  const FileDescriptor parent{::open(folder.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY)};
+  if (parent) (void)::fsync(parent.get());
+}
+
 std::byte* map(int file, std::size_t offset, std::size_t bytes) {
   void* area = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, static_cast<off_t>(offset));
   return area == MAP_FAILED ? nullptr : static_cast<std::byte*>(area);
@@ -97,6 +105,7 @@ Result<std::shared_ptr<ReplayLogFile>> ReplayLogFile::open(
   auto begun = log->begin(name, boot);
   if (!begun && fresh) ::unlink(path.c_str());
   if (!begun) return begun.error();
+  if (fresh) sync_name(path);
   return log;
 }
 

@@ -74,6 +74,30 @@ TEST(Mailbox, RefusesMoreThanItsBoundsAndKeepsWhatItHas) {
   EXPECT_EQ(box.put(node(2), identifier(1), payload, start).value(), 3U);
 }
 
+TEST(Mailbox, KeepsAPartForEachClientWhateverOthersGet) {
+  constexpr std::size_t entry = limits::mailbox_entry_bytes + 100;
+  Mailbox::Options options;
+  options.bytes_max = 40 * entry;
+  Mailbox box{options};
+  for (std::uint8_t n = 1; n <= 5; ++n) ASSERT_TRUE(box.add_client(node(n)));
+  const Bytes payload(100);
+  const auto fill = [&](std::uint8_t n) {
+    std::size_t count = 0;
+    while (box.put(node(n), identifier(1), payload, start)) ++count;
+    return count;
+  };
+  EXPECT_EQ(fill(1), 4U + 20U) << "its part and the common half";
+  for (std::uint8_t n = 2; n <= 5; ++n) EXPECT_EQ(fill(n), 4U) << int{n};
+  EXPECT_EQ(box.bytes(), options.bytes_max);
+  for (std::uint64_t sequence = 1; sequence <= 24; ++sequence)
+    ASSERT_TRUE(box.acknowledge(node(1), sequence));
+  EXPECT_EQ(fill(2), 20U) << "what is common again";
+  EXPECT_EQ(fill(1), 4U);
+  EXPECT_TRUE(box.remove_client(node(5)));
+  EXPECT_EQ(fill(3), 2U) << "four clients have parts of five, and one more is common";
+  EXPECT_LE(box.bytes(), options.bytes_max);
+}
+
 TEST(Mailbox, ForgetsAfterADay) {
   Mailbox box;
   ASSERT_TRUE(box.add_client(node(1)));

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "support/allocations.hpp"
 #include "village/base/random.hpp"
 #include "village/mix/replay_shard.hpp"
@@ -60,6 +62,28 @@ TEST(ReplayFilter, ForgetsNothingAndErrsRarely) {
   for (std::uint64_t i = 0; i < tries; ++i) mistaken += filter.contains(random.next());
   EXPECT_LE(mistaken, 40U) << mistaken;  // 1e-5; 20 are to be expected
   EXPECT_GE(mistaken, 3U) << mistaken;   // a filter this full that never errs was not asked
+}
+
+// Senders choose tags: if they knew the places too, they could crowd a block.
+TEST(ReplayFilter, WithAnotherKeyErrsOnOtherTags) {
+  constexpr std::size_t tags = 4'096;
+  const auto mistakes = [](std::uint64_t key) {
+    ReplayFilter filter{1, tags, key};
+    SeededRandom random{16};
+    fill(filter, random, tags);
+    EXPECT_EQ(forgotten(filter, SeededRandom{16}, tags), 0U);
+    std::vector<Fingerprint> found;
+    for (int i = 0; i < 4'000'000; ++i) {
+      const auto tag = random.next();
+      if (filter.contains(tag)) found.push_back(tag);
+    }
+    return found;
+  };
+  const auto one = mistakes(1), other = mistakes(2);
+  EXPECT_GE(one.size(), 3U);
+  EXPECT_GE(other.size(), 3U);
+  EXPECT_EQ(mistakes(1), one);
+  for (const auto tag : one) EXPECT_EQ(std::ranges::count(other, tag), 0) << tag;
 }
 
 TEST(ReplayFilter, AddsSegmentsUpToItsBoundAndThenRefuses) {

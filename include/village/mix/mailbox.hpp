@@ -29,7 +29,9 @@ class Mailbox {
   struct Options {
     std::size_t messages_per_client_max = limits::mailbox_messages_max;
     std::size_t clients_max = limits::mailbox_clients_max;
-    std::size_t bytes_max = limits::mailbox_bytes_max;  ///< payloads and mailbox_entry_bytes of each
+    std::size_t bytes_max = limits::mailbox_bytes_max;  ///< payloads and mailbox_entry_bytes of each. Half of
+                                                        ///< it is dealt to the clients in equal parts, the
+                                                        ///< other half is for whoever comes first
     Duration time_max = limits::mailbox_time_max;
   };
   /// Message is one stored payload. `payload` is a view that lives until the mailbox changes.
@@ -44,7 +46,10 @@ class Mailbox {
   explicit Mailbox(const Options& options) : options_{options} {}
 
   /// set_options applies from now on; what is stored already stays.
-  void set_options(const Options& options) { options_ = options; }
+  void set_options(const Options& options) {
+    options_ = options;
+    parts_changed_ = true;
+  }
 
   /// add_client registers a client; again is fine. Errors: busy (clients_max).
   Result<void> add_client(const wire::NodeId& client);
@@ -52,8 +57,8 @@ class Mailbox {
   bool remove_client(const wire::NodeId& client);
   bool serves(const wire::NodeId& client) const { return clients_.contains(client); }
 
-  /// put stores a payload and returns its sequence. Errors: not_found (not a client), busy (its 10,000 or the
-  /// bytes of all are used up: nothing stored is dropped for it).
+  /// put stores a payload and returns its sequence. Errors: not_found (not a client), busy (its 10,000, or
+  /// its part and what is for all, are used up: nothing stored is dropped for it).
   Result<std::uint64_t> put(const wire::NodeId& client, const sphinx::Identifier& identifier,
                             ByteView payload, Moment now);
   /// next is the stored message with the lowest sequence above `after`.
@@ -91,16 +96,22 @@ class Mailbox {
   struct Client {
     std::deque<Entry> entries;  ///< ascending sequences, acknowledged ones among them
     std::size_t live = 0;
+    std::size_t bytes = 0;
     std::uint64_t last_sequence = 0;
   };
   Result<void> store(Client& client, const Message& message, Instant until);
   void release(Client& client, Entry& entry);
   static void sweep(Client& client);
+  /// beyond_part is what of a client's bytes is not within its own part.
+  std::size_t beyond_part(std::size_t bytes) const;
+  void deal_parts();
 
   Options options_;
   std::unordered_map<wire::NodeId, Client> clients_;
   std::size_t messages_ = 0;
   std::size_t bytes_ = 0;
+  std::size_t common_bytes_ = 0;  ///< beyond clients' parts
+  bool parts_changed_ = false;
 };
 
 }  // namespace village::mix

@@ -40,10 +40,13 @@ ReplaySizing replay_sizing(std::uint64_t packets);
 class ReplayFilter {
  public:
   /// `segment_tags` is the capacity of one segment (smaller for keys that will see few packets),
-  /// `segments_max` the bound. The first segment is taken now.
-  explicit ReplayFilter(const ReplaySizing& sizing)
-      : ReplayFilter(sizing.segments_max, sizing.segment_tags) {}
-  explicit ReplayFilter(std::size_t segments_max, std::size_t segment_tags = limits::replay_segment_tags);
+  /// `segments_max` the bound. The first segment is taken now. `key` is random and told to nobody: senders
+  /// know their tags, and whoever knew their places too could choose some that crowd a few blocks, where
+  /// every other packet then looks replayed. A filter made anew from a log may have another.
+  explicit ReplayFilter(const ReplaySizing& sizing, std::uint64_t key = 0)
+      : ReplayFilter(sizing.segments_max, sizing.segment_tags, key) {}
+  explicit ReplayFilter(std::size_t segments_max, std::size_t segment_tags = limits::replay_segment_tags,
+                        std::uint64_t key = 0);
   ReplayFilter(ReplayFilter&&) noexcept;
   ~ReplayFilter();
 
@@ -79,6 +82,7 @@ class ReplayFilter {
   void put(const Probe& probe);
 
   std::size_t segments_max_, segment_tags_, blocks_, segment_bytes_;
+  std::uint64_t key_;
   LineVector<Segment> segments_;
   std::size_t in_last_ = 0, size_ = 0;
 };
