@@ -60,7 +60,8 @@ done
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
 cp "$package" "$upgrade" "$root/root/"
-cp packaging/test-deb-activation.py packaging/test-deb-mix.py "$root/root/"
+cp packaging/test-deb-activation.py "$root/root/"
+cp packaging/test-deb-mix.py "$root/opt/"
 inside apt-get update -q >build/deb-test.log 2>&1 || cat build/deb-test.log
 
 echo "== install"
@@ -90,7 +91,7 @@ as_user() { inside runuser -u villaged -- "$@"; }
 check "init makes a node in /etc/villaged" as_user villaged init --dir /etc/villaged --name test --role exit --listen 127.0.0.1:443
 check "check accepts it" as_user villaged check --config /etc/villaged/villaged.json
 check "socket activation on 443, empty capabilities: READY, WATCHDOG, STOPPING" inside python3 /root/test-deb-activation.py
-check "a mix of the mixnet starts, makes its keys under /var/lib/villaged and stops" inside python3 /root/test-deb-mix.py
+check "a mix of the mixnet starts, makes its keys under /var/lib/villaged and stops" inside python3 /opt/test-deb-mix.py
 
 echo "== upgrade, remove, purge"
 identity=$(sha256sum "$root/etc/villaged/identity.key")
