@@ -10,6 +10,8 @@ void run_single_core(const Options& options, Report& report);
 void run_worker_rate(const Options& options, Report& report);
 /// run_end_to_end: a node with its links on one core.
 void run_end_to_end(const Options& options, Report& report);
+/// run_node_cpu: mix.resources, the same node at 1,000 packets a second.
+void run_node_cpu(const Options& options, Report& report);
 void run_scaling(const Options& options, Report& report);
 void run_latency(const Options& options, Report& report);
 void run_delay(const Options& options, Report& report);

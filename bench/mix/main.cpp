@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   if (options.wants("mix.delay")) run_delay(options, report);
   if (options.wants("mix.resources")) {
     if (options.wants_part("resources")) run_resources(options, report);
+    if (options.wants_part("node_cpu")) run_node_cpu(options, report);
     if (options.wants_part("node_memory")) run_node_memory(options, report);
   }
 }

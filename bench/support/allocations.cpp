@@ -19,10 +19,12 @@ namespace {
 
 std::atomic<std::uint64_t> count{0}, frees{0}, bytes{0};
 std::atomic<std::int64_t> live{0}, peak{0};
+thread_local std::atomic<std::uint64_t> own{0};  // written by its thread only
 
 void* taken(void* memory, std::size_t size) {
   if (memory == nullptr) return nullptr;
   count.fetch_add(1, std::memory_order_relaxed);
+  own.store(own.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   bytes.fetch_add(size, std::memory_order_relaxed);
   const auto usable = static_cast<std::int64_t>(malloc_usable_size(memory));
   const auto now = live.fetch_add(usable, std::memory_order_relaxed) + usable;
@@ -39,6 +41,7 @@ void given_back(void* memory) {
 }  // namespace
 
 Allocations allocations() { return {count.load(), frees.load(), bytes.load(), live.load(), peak.load()}; }
+const std::atomic<std::uint64_t>& own_allocations() { return own; }
 void reset_peak() { peak.store(live.load()); }
 
 }  // namespace village::bench

@@ -1,5 +1,6 @@
 #pragma once
 // Allocations counted at malloc, for the whole program that links this.
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,6 +16,9 @@ struct Allocations {
 
 /// allocations reads the counters (exact on one thread, sums of relaxed atomics on several).
 Allocations allocations();
+/// own_allocations is the count of this thread's calls; another thread may read it for as long as this one
+/// lives.
+const std::atomic<std::uint64_t>& own_allocations();
 /// reset_peak starts a new peak from what is live now.
 void reset_peak();
 

@@ -169,8 +169,8 @@ bool Worker::batch_full() const { return state_->ingress.size() >= state_->optio
 
 void Worker::run(Instant now) {
   auto& s = *state_;
-  s.read_answers(now);
   s.answer_questions();
+  s.read_answers(now);
   for (std::size_t i = 0; i < limits::batches_per_run && s.batch_due(now); ++i) {
     auto* batch = s.free_batch();
     if (batch == nullptr) break;
@@ -190,6 +190,8 @@ std::optional<Instant> Worker::next_deadline() const {
   }
   return deadline;
 }
+
+void Worker::set_bell(std::function<void(std::uint64_t workers)> bell) { state_->bell = std::move(bell); }
 
 std::uint64_t Worker::take_wakeups() { return std::exchange(state_->wakeups, 0); }
 

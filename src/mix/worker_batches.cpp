@@ -1,5 +1,6 @@
 // From the first scalar multiplication to the delay queue.
 #include <bit>
+#include <utility>
 
 #include "mix/worker_state.hpp"
 #include "village/base/check.hpp"
@@ -67,6 +68,7 @@ void Worker::State::open_batch(Batch& batch, Instant now) {
     batch.rows[count++] = item;
   }
   if (count == 0) return;
+  answer_questions();
   ++counters.batches;
   batch.count = count;
   batch.busy = true;
@@ -126,6 +128,7 @@ void Worker::State::ask(Batch& batch, std::uint32_t owner, TagQuestion& question
 
 void Worker::State::answer_questions() {
   TagQuestion question;
+  bool answered = false;
   for (std::uint32_t asker = 0; asker < mesh.workers(); ++asker) {
     if (asker == index) continue;
     while (mesh.questions(asker, index).pop(question)) {
@@ -145,8 +148,10 @@ void Worker::State::answer_questions() {
       VG_CHECK(mesh.answers(index, asker).push(answer));
       counters.tags_answered += question.count;
       wakeups |= std::uint64_t{1} << asker;
+      answered = true;
     }
   }
+  if (answered && bell) bell(std::exchange(wakeups, 0));
 }
 
 void Worker::State::read_answers(Instant now) {
@@ -159,7 +164,9 @@ void Worker::State::read_answers(Instant now) {
       batch.replayed |= answer.replayed;
       batch.refused |= answer.refused;
       batch.unknown |= answer.unknown;
-      if (--batch.waiting == 0) finish_batch(batch, now);
+      if (--batch.waiting != 0) continue;
+      finish_batch(batch, now);
+      answer_questions();  // who waits for us must not wait for all of our batches
     }
   }
 }

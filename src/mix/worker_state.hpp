@@ -71,6 +71,7 @@ struct alignas(village::limits::cache_line_bytes) Worker::State {
   LineVector<Batch> batches;
   LineVector<TagQuestion> questions;  ///< being written: one for each worker and epoch
   std::uint64_t wakeups = 0;
+  std::function<void(std::uint64_t)> bell;
   bool stopped = false;
   WorkerCounters counters;
   WorkerProbe* probe = nullptr;

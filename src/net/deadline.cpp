@@ -2,16 +2,12 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "net/await.hpp"
+#include "net/timer.hpp"
 
 namespace village::net {
 namespace {
-
-using Timer =
-    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
-                               asio::io_context::executor_type>;
 
 /// Bounded is shared with the timer's handler, which may run after the operation has ended.
 struct Bounded {
@@ -30,12 +26,6 @@ struct Finish {
     bounded.timer.cancel();
   }
 };
-
-void set_timer(Timer& timer, Core& core, Instant when) {
-  // Instant::max() and friends: "never" must not overflow the timer's arithmetic.
-  const auto delay = std::min<Duration>(when - core.clock().now(), std::chrono::hours{24 * 365});
-  timer.expires_after(delay);
-}
 
 }  // namespace
 

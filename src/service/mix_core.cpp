@@ -109,7 +109,9 @@ MixCore::MixCore(net::Core& core, Tunnel& tunnel, const MixOptions& options, mix
       frame_(mix::frame_bytes(profile_)),
       timer_changed_{core},
       drained_{core},
-      tasks_{core} {}
+      tasks_{core} {
+  worker_.set_bell([this](std::uint64_t workers) { hooks_.wake(workers); });
+}
 
 MixCore::~MixCore() = default;
 

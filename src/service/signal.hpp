@@ -13,8 +13,10 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/recycling_allocator.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cstddef>
 #include <memory>
 #include <utility>
 
@@ -48,10 +50,21 @@ class Signal {
     return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void(bool)>(
         [this](auto handler) { suspend(std::move(handler)); }, boost::asio::use_awaitable);
   }
+  /// Memory is the thread's cache of small blocks, where the coroutine's frames come from, too.
+  using Memory = boost::asio::recycling_allocator<std::max_align_t>;
+  static constexpr std::size_t units(std::size_t bytes) {
+    return (bytes + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t);
+  }
   struct Pending {
     explicit Pending(Signal* signal) : owner{signal} {}
     virtual ~Pending() = default;
     virtual void post(std::unique_ptr<Pending> self, bool woken) = 0;
+#ifndef BOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING  // a sanitizer should see each one
+    static void* operator new(std::size_t size) { return Memory{}.allocate(units(size)); }
+    static void operator delete(void* memory, std::size_t size) {
+      Memory{}.deallocate(static_cast<std::max_align_t*>(memory), units(size));
+    }
+#endif
     Signal* owner;  ///< null as soon as the resumption is on its way
   };
   template <class Handler>

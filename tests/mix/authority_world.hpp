@@ -15,7 +15,7 @@ enum class Conduct {
   honest,
   silent,        ///< never there
   crashes,       ///< stops at a random moment of the round
-  twin,          ///< two with one key, each talking to some of the others
+  twin,          ///< two with one key, each talking to some of the others and, at times, of other nodes
   picks,         ///< sends each message to some of the others only, and late
   wrong_reveal,  ///< reveals another number than it was bound to
   forges,        ///< tells some of the others alone, with bad endorsements in everybody's name
@@ -34,11 +34,15 @@ class AuthorityWorld {
 
   /// submit gives a descriptor to every authority, or to `only`.
   void submit(const SignedDescriptor& descriptor, std::optional<std::size_t> only = {}) {
-    for (auto& member : members_) {
-      if (only && member->number != *only) continue;
-      const auto from = sphinx::target_of(descriptor.descriptor.mix_address)->host;
-      last_submit = member->authority.on_descriptor(as_bytes(to_json(descriptor)), from, now + member->skew);
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      if (!only || members_[i]->number == *only) submit_to(i, descriptor);
     }
+  }
+  /// submit_to gives it to one member; twins are two.
+  void submit_to(std::size_t member, const SignedDescriptor& descriptor) {
+    const auto from = sphinx::target_of(descriptor.descriptor.mix_address)->host;
+    auto& to = *members_[member];
+    last_submit = to.authority.on_descriptor(as_bytes(to_json(descriptor)), from, now + to.skew);
   }
 
   /// run goes on until the documents of `epoch` should be there.

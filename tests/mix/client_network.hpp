@@ -154,6 +154,11 @@ class ClientNetwork {
   }
   Mailbox& mailbox(std::size_t gateway) { return mailboxes_[gateway]; }
   crypto::Ed25519Public key(std::size_t number) const { return users_[number].key.public_key; }
+  const crypto::Ed25519KeyPair& key_pair(std::size_t number) const { return users_[number].key; }
+  /// inject lets a packet of somebody's own making begin at its first node.
+  void inject(const sphinx::NodeAddress& first, Epoch epoch, ByteView packet) {
+    launch(first, Epochs::rotation(epoch), packet, now_);
+  }
   Instant now() const { return now_; }
   WallTime wall() const { return wall_; }
   SeededRandom& random() { return random_; }

@@ -238,6 +238,60 @@ TEST(WorkerHostile, ASleepingMachineSendsNothingLate) {
   EXPECT_TRUE(node.balanced());
 }
 
+// Senders' clocks differ; keys come and go while packets of two epochs share batches.
+TEST(WorkerHostile, EpochsChangeUnderLoadAndNothingIsLostWithinTheOverlap) {
+  NodeWorld node;  // 30 s an epoch, 15 s of overlap, 3 s early
+  constexpr Duration step = 100ms;
+  const auto begin = node.wall;
+  const std::array<Duration, 3> good{0s, -14s, 2s};
+  const std::array<Duration, 2> bad{-17s, 5s};
+  for (Epoch epoch = node.epoch - 1; epoch <= node.epoch + 3; ++epoch) node.keys.generate(epoch, node.random);
+  struct Planned {
+    WallTime when;
+    bool in_time;
+    Bytes frame;
+  };
+  std::vector<Planned> plan;
+  const auto send = [&](WallTime when, Duration skew, bool in_time) {
+    const auto epoch = node.options.epochs.at(when + skew);
+    const auto differs = epoch != node.options.epochs.at(when);
+    if (!in_time && !differs) return;
+    const auto into = when - node.options.epochs.start(node.options.epochs.at(when));
+    // What the clock is wrong by counts only outside of the windows.
+    if (!in_time && skew < 0s && into < node.options.epochs.overlap) return;
+    if (!in_time && skew > 0s && into >= node.options.epochs.length - node.options.epochs.early_time())
+      return;
+    plan.push_back({when, in_time, node.frame(Wish{0, 3, false, epoch})});
+  };
+  for (auto when = begin; when < begin + 70s; when += step) {
+    for (const auto skew : good) send(when, skew, true);
+    for (const auto skew : bad) send(when, skew, false);
+  }
+  node.install(node.epoch - 1);
+  std::size_t in_time = 0, out_of_time = 0, sent = 0, wiped = 0;
+  auto installed = node.epoch;
+  for (const auto& packet : plan) {
+    node.pass(packet.when - node.wall);
+    for (const auto gone : node.keys.expire(node.now, node.wall)) {
+      node.workers[0]->remove(gone);
+      ++wiped;
+    }
+    while (installed <= node.options.epochs.at(node.wall)) node.install(++installed);
+    EXPECT_EQ(node.submit(packet.frame), packet.in_time);
+    ++(packet.in_time ? in_time : out_of_time);
+    node.run();
+    sent += node.sent().size();
+  }
+  node.settle();
+  sent += node.sent().size();
+  EXPECT_EQ(sent, in_time);
+  EXPECT_EQ(node.drops(Drop::route), out_of_time);
+  EXPECT_EQ(node.workers[0]->counters().drops.total(), out_of_time);
+  EXPECT_GT(out_of_time, 50U);
+  EXPECT_EQ(wiped, 2U);
+  EXPECT_TRUE(node.balanced());
+}
+
 // A verdict of another worker may come when the key has gone already.
 TEST(WorkerHostile, AKeyThatGoesWhileAVerdictIsOutReleasesNothingBeforeItsTime) {
   for (const auto policy : {DelayPolicy::header, DelayPolicy::vrf, DelayPolicy::max}) {

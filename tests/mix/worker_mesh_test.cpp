@@ -46,6 +46,25 @@ TEST(WorkerMesh, ReleasesNothingBeforeTheOwnersAnswer) {
   EXPECT_EQ(node.sent().size(), 64U);
 }
 
+TEST(WorkerMesh, AnswersAndRingsBeforeItsOwnBatches) {
+  NodeWorld node{NodeWorld::small(), 2};
+  auto& asker = *node.workers[0];
+  auto& owner = *node.workers[1];
+  for (int i = 0; i < 64; ++i) node.submit(node.frame());
+  asker.run(node.now);
+  for (int i = 0; i < 64; ++i) node.submit(node.frame(), 0, 1);
+  std::vector<std::uint64_t> rung;
+  owner.set_bell([&](std::uint64_t workers) {
+    EXPECT_EQ(workers, 0b01U);
+    EXPECT_EQ(owner.counters().tags_answered, asker.counters().tags_sent);
+    rung.push_back(owner.counters().batches);
+  });
+  owner.run(node.now);
+  EXPECT_EQ(rung, std::vector<std::uint64_t>{0});  // before it opened a batch
+  EXPECT_EQ(owner.counters().batches, 1U);
+  EXPECT_EQ(owner.take_wakeups(), 0b01U);  // its own question
+}
+
 TEST(WorkerMesh, GoesOnWithOtherBatchesWhileOneWaits) {
   NodeWorld node{NodeWorld::small(), 2};
   for (std::size_t i = 0; i < limits::open_batches_max + 2; ++i) {

@@ -13,6 +13,7 @@
 // Memory is taken by the constructor (a replay filter grows by 4 MiB for each 2^20 tags). Sources: reference
 // mixnet 2.6, 5, 10; mixnet-perf.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -134,6 +135,9 @@ class Worker {
   /// more are left.
   void run(Instant now);
   std::optional<Instant> next_deadline() const;
+  /// set_bell makes `bell` hear that set at once, inside run, whenever this worker has answered others: one
+  /// that sleeps until then must not wait for the end of a run of many batches.
+  void set_bell(std::function<void(std::uint64_t workers)> bell);
   /// take_wakeups is the set of workers (bit i: index i) that have something to read since the last call:
   /// make them run().
   std::uint64_t take_wakeups();
