@@ -61,11 +61,15 @@ printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
 cp "$package" "$upgrade" "$root/root/"
 cp packaging/test-deb-activation.py "$root/root/"
+cp packaging/test-deb-mix.py "$root/opt/"
 inside apt-get update -q >build/deb-test.log 2>&1 || cat build/deb-test.log
 
 echo "== install"
 check "apt installs it with its dependencies" inside apt-get install -q -y --no-install-recommends "/root/$(basename "$package")"
 check "the program runs" inside villaged version
+check "shapes: the one compiled in and the file are the same" inside sh -c '
+  villaged shape show --json nginx-websocket >/tmp/built-in && villaged shape show --json /usr/share/villaged/shapes/nginx-websocket.json >/tmp/file &&
+  cmp /tmp/built-in /tmp/file'
 check "the user is there, without a shell" inside sh -c 'getent passwd villaged | grep -q "/var/lib/villaged:/usr/sbin/nologin$"'
 check "/etc/villaged is the user's and closed to others" inside sh -c '[ "$(stat -c "%U:%G %a" /etc/villaged)" = "villaged:villaged 750" ]'
 check "/var/lib/villaged is the user's alone" inside sh -c '[ "$(stat -c "%U:%G %a" /var/lib/villaged)" = "villaged:villaged 700" ]'
@@ -73,7 +77,8 @@ check "units, users, folders, manual pages and completions are there" inside sh 
   for f in lib/systemd/system/villaged.service lib/systemd/system/villaged.socket lib/sysusers.d/villaged.conf \
            lib/tmpfiles.d/villaged.conf share/man/man1/villaged.1.gz share/man/man5/villaged.json.5.gz \
            share/bash-completion/completions/villaged share/zsh/vendor-completions/_villaged \
-           share/fish/vendor_completions.d/villaged.fish share/doc/villaged/copyright; do
+           share/fish/vendor_completions.d/villaged.fish share/doc/villaged/copyright share/doc/villaged/mix.md \
+           share/villaged/shapes/nginx-websocket.json; do
     [ -e "/usr/$f" ] || [ -e "/$f" ] || { echo "missing $f"; exit 1; }
   done'
 check "the unit verifies" inside sh -c 'out=$(systemd-analyze verify --man=no villaged.service villaged.socket 2>&1); echo "$out"; [ -z "$out" ]'
@@ -86,6 +91,7 @@ as_user() { inside runuser -u villaged -- "$@"; }
 check "init makes a node in /etc/villaged" as_user villaged init --dir /etc/villaged --name test --role exit --listen 127.0.0.1:443
 check "check accepts it" as_user villaged check --config /etc/villaged/villaged.json
 check "socket activation on 443, empty capabilities: READY, WATCHDOG, STOPPING" inside python3 /root/test-deb-activation.py
+check "a mix of the mixnet starts, makes its keys under /var/lib/villaged and stops" inside python3 /opt/test-deb-mix.py
 
 echo "== upgrade, remove, purge"
 identity=$(sha256sum "$root/etc/villaged/identity.key")

@@ -172,6 +172,10 @@ Shape<ExitOptions> exit_section() {
              .reload = Reload::new_sessions,
              .doc = "UDP associations of peers, on all cores; 0 = none"},
             &ExitOptions::udp_associations_max, whole<std::uint32_t>(0, 100'000)),
+      field({.name = "udp_associations_share_max",
+             .reload = Reload::new_sessions,
+             .doc = "How many of them one peer may have; the last quarter of all is never one peer's"},
+            &ExitOptions::udp_associations_share_max, whole<std::uint32_t>(1, 100'000)),
   });
 }
 

@@ -37,7 +37,8 @@ Node::Node(control::Config config, LogSink& log)
       config_{std::move(config)},
       log_{log},
       runtime_{runtime_options(config_.net)},
-      tickets_{runtime_.core(0).clock()} {
+      tickets_{runtime_.core(0).clock()},
+      reload_over_{runtime_.core(0)} {
   started_at_ = runtime_.core(0).clock().now();
   cores_gauge.add(static_cast<std::int64_t>(runtime_.cores()));
 }
@@ -216,10 +217,20 @@ Result<control::Config> Node::read_changed_config() {
 }
 
 net::Task<std::vector<std::string>> Node::reload() {
-  if (std::exchange(reloading_, true)) co_return fail(Errc::busy);
+  const auto turn = ++reloads_.asked;
+  while (reloads_.under_way) VG_CO_TRY_VOID(co_await reload_over_.wait());
+  if (reloads_.answered >= turn) co_return reloads_.outcome;  // began after we asked: it read what we mean
+  reloads_.under_way = true;
+  reloads_.answered = reloads_.asked;
+  reloads_.outcome = co_await reload_once();
+  reloads_.under_way = false;
+  reload_over_.notify();
+  co_return reloads_.outcome;
+}
+
+net::Task<std::vector<std::string>> Node::reload_once() {
   auto changed = read_changed_config();
   if (!changed) {
-    reloading_ = false;
     reloads_refused.add();
     co_return changed.error();
   }
@@ -227,7 +238,6 @@ net::Task<std::vector<std::string>> Node::reload() {
   for (const auto& key : keys) VG_LOG(warn, "daemon", "reload key={} needs a restart", key);
   config_ = keep_restart_values(started_, *std::move(changed));
   co_await apply();
-  reloading_ = false;
   reloads_applied.add();
   VG_LOG(info, "daemon", "reload applied keys_that_need_restart={}", keys.size());
   co_return keys;

@@ -18,6 +18,7 @@
 #include "daemon/ticket_keeper.hpp"
 #include "village/control/config.hpp"
 #include "village/control/server.hpp"
+#include "village/net/event.hpp"
 #include "village/net/nursery.hpp"
 #include "village/net/runtime.hpp"
 #include "village/service/mix_node.hpp"
@@ -48,9 +49,10 @@ class Node {
   std::vector<std::string> listening() const;
 
   net::Task<control::NodeStatus> status();
-  /// reload reads the configuration file again. Returns the keys whose change needs a restart. Errors:
-  /// bad_argument (the file has errors, which were logged; nothing changed), denied (a file that the sandbox
-  /// hides), busy.
+  /// reload reads the configuration file again. Returns the keys whose change needs a restart. One at a time:
+  /// who asks while one is under way waits, and shares the next with all others who do. Errors: bad_argument
+  /// (the file has errors, which were logged; nothing changed), denied (a file that the sandbox hides),
+  /// cancelled.
   net::Task<std::vector<std::string>> reload();
   /// drain stops accepting, waits for what runs until `deadline`, then ends it.
   asio::awaitable<void> drain(Instant deadline);
@@ -64,6 +66,7 @@ class Node {
   control::ControlHooks hooks();
   void serve(std::size_t core);
   Result<control::Config> read_changed_config();
+  net::Task<std::vector<std::string>> reload_once();
   asio::awaitable<void> apply();
   std::string open_mix();
   control::MixHooks mix_hooks();
@@ -86,7 +89,13 @@ class Node {
   std::atomic<State> state_{State::starting};
   std::atomic<bool> failed_{false};
   Instant started_at_;
-  bool reloading_ = false;
+  /// Reloads: on core 0. What is under way, or was last, answers those who asked up to its begin.
+  struct Reloads {
+    std::uint64_t asked = 0, answered = 0;
+    bool under_way = false;
+    Result<std::vector<std::string>> outcome{fail(Errc::cancelled)};
+  } reloads_;
+  net::Event reload_over_;
 };
 
 }  // namespace village::daemon

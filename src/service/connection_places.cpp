@@ -1,5 +1,7 @@
 #include "village/service/connection_places.hpp"
 
+#include <cstring>
+
 #include "village/crypto/random.hpp"
 
 namespace village::service {
@@ -18,14 +20,19 @@ std::uint64_t network_of(const net::Ip& from, Neighbourhood width) {
   return network | std::uint64_t{1} << 63;
 }
 
-AddressShares::AddressShares(Neighbourhood network)
-    : network_{network}, secret_{crypto::SystemRandom{}.u64() | 1} {}
+Shares::Shares() : secret_{crypto::SystemRandom{}.u64() | 1} {}
 
-std::optional<Place> AddressShares::take(const net::Ip& from, std::uint32_t share) {
-  auto mixed = network_of(from, network_) ^ secret_;  // two rounds of multiply and fold by a secret factor
+std::optional<Place> Shares::take(std::uint64_t holder, std::uint32_t share) {
+  auto mixed = holder ^ secret_;  // two rounds of multiply and fold by a secret factor
   mixed = (mixed ^ mixed >> 32) * secret_;
   mixed = (mixed ^ mixed >> 29) * secret_;
   return Place::take(taken_[mixed >> 52], share);
+}
+
+std::optional<Place> PeerShares::take(const crypto::Ed25519Public& node, std::uint32_t share) {
+  std::uint64_t holder = 0;
+  std::memcpy(&holder, node.data(), sizeof holder);
+  return shares_.take(holder, share);
 }
 
 }  // namespace village::service

@@ -92,7 +92,7 @@ boost::asio::awaitable<void> serve_stream(TunnelContext& context, std::shared_pt
     co_return;
   }
   if (header->service == htx::Service::udp) {
-    co_await serve_udp(context, stream);
+    co_await serve_udp(context, stream, origin.peer);
     co_return;
   }
   auto dialed =

@@ -109,29 +109,26 @@ class UdpExit final : public DatagramSink, private UdpOutlet::Owner {
   Instant moved_;  ///< the peer's last datagram out
 };
 
-/// Seat is a place among the associations of all cores.
+/// Seat is a place among the associations of all cores, and of its peer's share of them.
 class Seat {
  public:
-  Seat(TunnelCounts& counts, std::uint32_t max) : counts_{counts} {
-    taken_ = counts_.udp_associations.fetch_add(1, std::memory_order_relaxed) < max;
-    if (taken_) {
-      tunnel_metrics::udp_associations.add();
-    } else {
-      counts_.udp_associations.fetch_sub(1, std::memory_order_relaxed);
-    }
+  Seat(TunnelCounts& counts, const ExitOptions& options, const crypto::Ed25519Public& peer) {
+    auto share = counts.udp_shares.take(peer, options.udp_share());
+    if (!share) return;
+    place_ = Place::take(counts.udp_associations, options.udp_associations_max);
+    if (!place_) return;
+    place_->join(*std::move(share));
+    tunnel_metrics::udp_associations.add();
   }
   Seat(const Seat&) = delete;
   Seat& operator=(const Seat&) = delete;
   ~Seat() {
-    if (!taken_) return;
-    tunnel_metrics::udp_associations.sub();
-    counts_.udp_associations.fetch_sub(1, std::memory_order_relaxed);
+    if (place_) tunnel_metrics::udp_associations.sub();
   }
-  explicit operator bool() const { return taken_; }
+  explicit operator bool() const { return place_.has_value(); }
 
  private:
-  TunnelCounts& counts_;
-  bool taken_ = false;
+  std::optional<Place> place_;
 };
 
 /// read_past throws away what comes on the stream itself, where nothing is said, until it ends.
@@ -173,9 +170,10 @@ void TunnelDatagramPath::take(ByteView datagram) {
 
 // --- exit
 
-boost::asio::awaitable<void> serve_udp(TunnelContext& context, std::shared_ptr<TunnelStream> stream) {
+boost::asio::awaitable<void> serve_udp(TunnelContext& context, std::shared_ptr<TunnelStream> stream,
+                                       crypto::Ed25519Public peer) {
   auto& core = context.core;
-  const Seat seat{*context.counts, context.options->exit.udp_associations_max};
+  const Seat seat{*context.counts, context.options->exit, peer};
   if (!seat) {
     tunnel_metrics::stream_served(tunnel_metrics::Outcome::busy);
     stream->refuse(htx::Status::general_failure, htx::Code::policy_rejected);

@@ -26,7 +26,9 @@ class TunnelDatagramPath final : public net::DatagramPath, private DatagramSink 
 };
 
 /// serve_udp is the exit's end: carries datagrams until the stream ends, nothing moves for
-/// limits::tunnel_udp_idle_max, or the session dies. The caller has judged whether the peer may exit.
-boost::asio::awaitable<void> serve_udp(TunnelContext& context, std::shared_ptr<TunnelStream> stream);
+/// limits::tunnel_udp_idle_max, or the session dies. The caller has judged whether the peer may exit; how
+/// many associations it may have is judged here.
+boost::asio::awaitable<void> serve_udp(TunnelContext& context, std::shared_ptr<TunnelStream> stream,
+                                       crypto::Ed25519Public peer);
 
 }  // namespace village::service

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "service/shaped_records.hpp"
 #include "village/crypto/aead.hpp"
 #include "village/htx/suite.hpp"
 #include "village/net/deadline.hpp"
@@ -193,6 +194,10 @@ net::Task<WayIn> enter_as_client(net::Core& core, net::TcpDialer& dialer,
     }
     VG_CO_TRY(key, exporter_key(**secured));
     exporter = key;
+    if (pass.shape) {  // the padded message is the first that does not fit a segment
+      (*secured)->shape_records(
+          std::make_unique<ShapedRecords>(pass.shape, htx::Role::client, core.random()));
+    }
     stream = std::move(*secured);
   }
   auto entered = co_await net::with_deadline(

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import tempfile
 import time
 import unittest
@@ -157,6 +158,20 @@ class Lifecycle(unittest.TestCase):
         pair.entry.process.send_signal(signal.SIGHUP)
         nodes.until(lambda: "/net/cores" in pair.entry.log(), what="the report")
         self.fetch(pair, proxy=port)
+
+    def test_reloads_asked_for_at_once_all_come_about(self):
+        """Twelve operators rotate at once: no one is refused, and the last key is the one in force."""
+        pair = self.pair()
+        command = [PROGRAM, "peer", "rotate-tickets", "--config", str(pair.exit.config_path)]
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                   for _ in range(12)]
+        told = [process.communicate(timeout=120)[0] for process in running]
+        for process, text in zip(running, told):
+            self.assertEqual(process.returncode, 0, text)
+            self.assertIn("has taken the change over", text)
+        newest = pair.exit.verb("peer", "invite", "--config", str(pair.exit.config_path)).stdout
+        in_force = pair.exit.status()["tickets"]["keys"][0]["id"]
+        self.assertIn(f"ticket={in_force}.", newest)
 
     def test_reload_adds_and_removes_a_peer(self):
         pair = self.pair()

@@ -1,6 +1,6 @@
 // Clients over a network that loses, repeats, delays and reorders, through epoch changes, crashes and new
 // sessions: each message is received exactly once or reported failed. A failure prints its seed; VILLAGE_SEED
-// replays one, VILLAGE_SEEDS says how many the soak does.
+// replays one; VILLAGE_SEEDS and VILLAGE_SEED_FIRST say which the soak does.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -184,7 +184,8 @@ TEST(ClientSimulation, WaitsInTheMailboxOfWhoIsAway) {
 
 TEST(ClientSimulationSoak, LosesAndRepeatsNothingUnreported) {
   const auto count = environment("VILLAGE_SEEDS", 60);
-  for (std::uint64_t seed = 1'000; seed < 1'000 + count; ++seed) {
+  const auto first = environment("VILLAGE_SEED_FIRST", 1'000);
+  for (auto seed = first; seed < first + count; ++seed) {
     run_one(seed, {.messages = 25, .largest = limits::message_bytes_max / 4, .crashes = seed % 2 == 0},
             hostile(seed));
     if (HasFatalFailure()) return;

@@ -190,6 +190,43 @@ TEST(TunnelUdp, AssociationsAreLimited) {
   EXPECT_FALSE(Path(world, entry).error);
 }
 
+TEST(TunnelUdp, OnePeerLeavesPlacesToOthers) {
+  TunnelWorld world;
+  Node* other = nullptr;
+  auto [entry, exit] = world.pair(Outer::none, [&](Node&, Node& at) {
+    at.options->exit.udp_associations_max = 6;
+    at.options->exit.udp_associations_share_max = 3;
+    other = &world.node("other", clients);
+    world.knows(at, *other, true);
+    world.knows(*other, at, false);
+  });
+  world.start(*other);
+  const auto before = associations();
+  std::list<Path> greedy, modest;
+  for (int i = 0; i < 3; ++i) ASSERT_FALSE(greedy.emplace_back(world, entry).error) << i;
+  EXPECT_TRUE(Path(world, entry).error);
+  for (int i = 0; i < 3; ++i) ASSERT_FALSE(modest.emplace_back(world, *other).error) << i;
+  UdpPeer server{net::loopback_v4()};
+  EXPECT_TRUE(modest.back().round_trip(server, net::to_target(server.local()), as_bytes("mine")));
+  greedy.pop_back();  // gives its place back, to its peer as to all
+  EXPECT_TRUE(settles_at(world, before + 5));
+  EXPECT_FALSE(Path(world, entry).error);
+}
+
+TEST(ExitOptions, TheLastQuarterOfUdpPlacesIsNeverOnePeers) {
+  service::ExitOptions options;
+  options.udp_associations_share_max = 1'000;
+  const auto share_of = [&](std::uint32_t all) {
+    options.udp_associations_max = all;
+    return options.udp_share();
+  };
+  EXPECT_EQ(share_of(0), 0U);
+  EXPECT_EQ(share_of(1), 1U);
+  EXPECT_EQ(share_of(4), 3U);
+  EXPECT_EQ(share_of(1'000), 750U);
+  EXPECT_EQ(share_of(100'000), 1'000U);
+}
+
 TEST(TunnelUdp, PathEndsWithItsSession) {
   TunnelWorld world;
   auto [entry, exit] = world.pair(Outer::none);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "village/crypto/ed25519.hpp"
 #include "village/net/address.hpp"
 
 namespace village::service {
@@ -57,19 +58,42 @@ inline constexpr Neighbourhood wide_network{
 /// network_of is the network of an address as a number; no network of one family is that of the other.
 std::uint64_t network_of(const net::Ip& from, Neighbourhood width);
 
-/// AddressShares counts places by network, in a fixed table under a secret hash: two networks may meet in one
+/// Shares counts places by whose they are, in a fixed table under a secret hash: two holders may meet in one
 /// cell (4,096 of them), so what is bounded is never more than the share. 16 KiB.
-class AddressShares {
+class Shares {
  public:
-  explicit AddressShares(Neighbourhood network = near_network);
-  /// take gives a place unless the neighbours of `from` have `share` of them. Any thread.
-  std::optional<Place> take(const net::Ip& from, std::uint32_t share);
+  Shares();
+  /// take gives a place unless `holder` has `share` of them. Any thread.
+  std::optional<Place> take(std::uint64_t holder, std::uint32_t share);
 
  private:
   static constexpr std::size_t cells = 4'096;
-  Neighbourhood network_;
   std::uint64_t secret_;
   std::array<std::atomic<std::uint32_t>, cells> taken_{};
+};
+
+/// AddressShares are the shares of networks.
+class AddressShares {
+ public:
+  explicit AddressShares(Neighbourhood network = near_network) : network_{network} {}
+  /// take gives a place unless the neighbours of `from` have `share` of them. Any thread.
+  std::optional<Place> take(const net::Ip& from, std::uint32_t share) {
+    return shares_.take(network_of(from, network_), share);
+  }
+
+ private:
+  Neighbourhood network_;
+  Shares shares_;
+};
+
+/// PeerShares are the shares of nodes.
+class PeerShares {
+ public:
+  /// take gives a place unless the node has `share` of them. Any thread.
+  std::optional<Place> take(const crypto::Ed25519Public& node, std::uint32_t share);
+
+ private:
+  Shares shares_;
 };
 
 }  // namespace village::service

@@ -54,6 +54,7 @@ struct TunnelCounts {
   std::atomic<std::uint32_t> strangers{0};         ///< connections that the decoy serves
   AddressShares handshake_shares, stranger_shares;
   AddressShares handshake_wide_shares{wide_network};
+  PeerShares udp_shares;  ///< of udp_associations
 
   /// resumption is the keys of TLS session tickets: strangers may resume on any core.
   std::shared_ptr<const crypto::Secret<80>> resumption() const { return resumption_; }

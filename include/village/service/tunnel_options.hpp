@@ -1,6 +1,7 @@
 #pragma once
 // What the operator can say about the HTX tunnel (config section `htx`). Values are parsed and checked by
 // `control`.
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -49,9 +50,15 @@ struct TunnelPeer {
 
 /// ExitOptions say which targets streams of peers may reach from here.
 struct ExitOptions {
-  bool enabled = false;                        ///< role exit
-  bool allow_private = false;                  ///< loopback, link-local and private addresses
-  std::uint32_t udp_associations_max = 1'024;  ///< of peers, over all cores; 0 = no UDP
+  bool enabled = false;                            ///< role exit
+  bool allow_private = false;                      ///< loopback, link-local and private addresses
+  std::uint32_t udp_associations_max = 1'024;      ///< of peers, over all cores; 0 = no UDP
+  std::uint32_t udp_associations_share_max = 256;  ///< of one peer; see udp_share()
+
+  /// udp_share is what one peer may have: never the last quarter of all, whatever the share says.
+  std::uint32_t udp_share() const {
+    return std::min(udp_associations_share_max, udp_associations_max - udp_associations_max / 4);
+  }
 };
 
 struct TunnelOptions {
