@@ -256,12 +256,13 @@ net::Dialer* MixNode::State::htx_way(const crypto::Ed25519Public& of) {
   return nullptr;
 }
 
-/// answer_directory hands a stream to the authority, which lives on core 0.
+/// answer_directory hands a stream to the authority, which lives on core 0. It keeps the stream, which must
+/// die on its own core.
 asio::awaitable<void> MixNode::State::answer_directory(net::Core& at, crypto::Ed25519Public peer,
                                                        std::shared_ptr<TunnelStream> stream) {
   auto* const elsewhere = &at == &home ? nullptr : &at;
-  auto visit = authority->connection(std::make_unique<StreamElsewhere>(std::move(stream), elsewhere),
-                                     network_of_peer(peer));
+  auto visit =
+      authority->connection(std::make_unique<StreamElsewhere>(stream, elsewhere), network_of_peer(peer));
   if (elsewhere == nullptr) {
     co_await std::move(visit);
   } else {
