@@ -153,7 +153,7 @@ TEST(MixNodeHostile, AStrangerAmongThePeersMayNotBringPackets) {
   EXPECT_EQ(error, Errc::denied);
 }
 
-TEST(MixNodeHostile, AMessageSurvivesTheDeathOfAMixAndAnEpoch) {
+TEST(MixNodeHostile, AMessageSurvivesTheDeathOfAMix) {
   MixWorld world{6};
   world.start();
   auto& from = *world.clients[0];
