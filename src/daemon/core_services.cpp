@@ -1,19 +1,12 @@
 #include "daemon/core_services.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 #include "village/net/nursery.hpp"
+#include "village/net/visit.hpp"
 
 namespace village::daemon {
 namespace {
-
-/// on runs `work` on `core` and resumes the caller, on its own core, with the value.
-template <class T>
-asio::awaitable<T> on(net::Core& core, asio::awaitable<T> work) {
-  return asio::co_spawn(core.io(), std::move(work), asio::use_awaitable);
-}
 
 net::TcpDialerOptions direct_options(const control::NetOptions& net) {
   net::TcpDialerOptions options;
@@ -47,14 +40,16 @@ void CoreServices::serve_proxy(std::shared_ptr<net::Listener> listener, std::str
   gateway_.serve(std::move(listener), std::move(inbound));
 }
 
-asio::awaitable<CoreStatus> CoreServices::status() { return on(core_, status_here()); }
+asio::awaitable<CoreStatus> CoreServices::status() { return net::visit(core_, status_here()); }
 asio::awaitable<void> CoreServices::reload(TunnelSettings tunnel, GatewaySettings gateway) {
-  return on(core_, reload_here(std::move(tunnel), std::move(gateway)));
+  return net::visit(core_, reload_here(std::move(tunnel), std::move(gateway)));
 }
 asio::awaitable<void> CoreServices::reload_tunnel(TunnelSettings tunnel) {
-  return on(core_, reload_tunnel_here(std::move(tunnel)));
+  return net::visit(core_, reload_tunnel_here(std::move(tunnel)));
 }
-asio::awaitable<void> CoreServices::drain(Instant deadline) { return on(core_, drain_here(deadline)); }
+asio::awaitable<void> CoreServices::drain(Instant deadline) {
+  return net::visit(core_, drain_here(deadline));
+}
 
 asio::awaitable<CoreStatus> CoreServices::status_here() {
   co_return CoreStatus{tunnel_.status(), gateway_.status()};

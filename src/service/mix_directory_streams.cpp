@@ -1,12 +1,11 @@
 #include "service/mix_directory_streams.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 #include "service/tunnel_stream.hpp"
+#include "village/net/visit.hpp"
 #include "village/wire/node_id.hpp"
 
 namespace village::service {
@@ -21,7 +20,7 @@ net::Task<T> on(net::Core* at, net::Task<T> work, std::shared_ptr<net::Stream> h
     auto here = co_await std::move(work);
     co_return here;
   }
-  auto there = co_await asio::co_spawn(at->io(), std::move(work), asio::use_awaitable);
+  auto there = co_await net::visit(*at, std::move(work));
   held.reset();
   co_return there;
 }

@@ -1,9 +1,7 @@
 #include "village/service/mix_node.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 #include "service/bounded_posts.hpp"
@@ -24,6 +22,7 @@
 #include "village/net/deadline.hpp"
 #include "village/net/nursery.hpp"
 #include "village/net/tcp.hpp"
+#include "village/net/visit.hpp"
 #include "village/service/mix_authority.hpp"
 #include "village/service/mix_directory.hpp"
 #include "village/service/mix_limits.hpp"
@@ -266,7 +265,7 @@ asio::awaitable<void> MixNode::State::answer_directory(net::Core& at, crypto::Ed
   if (elsewhere == nullptr) {
     co_await std::move(visit);
   } else {
-    co_await asio::co_spawn(home.io(), std::move(visit), asio::use_awaitable);
+    co_await net::visit(home, std::move(visit));
   }
 }
 
@@ -525,7 +524,7 @@ asio::awaitable<void> MixNode::drain(Instant deadline) {
   for (std::size_t i = 0; i < state.cores.size(); ++i) {
     draining.spawn([&state, i, deadline]() -> asio::awaitable<void> {
       auto work = state.cores[i]->drain(deadline);
-      co_await asio::co_spawn(state.setup.ends[i].core->io(), std::move(work), asio::use_awaitable);
+      co_await net::visit(*state.setup.ends[i].core, std::move(work));
     });
   }
   co_await draining.join();
@@ -566,8 +565,7 @@ net::Task<MixStatus> MixNode::status() {
   mix::DropCounts drops;
   for (std::size_t i = 0; i < state.cores.size(); ++i) {
     auto asked = totals_of(*state.cores[i]);
-    const auto totals =
-        co_await asio::co_spawn(state.setup.ends[i].core->io(), std::move(asked), asio::use_awaitable);
+    const auto totals = co_await net::visit(*state.setup.ends[i].core, std::move(asked));
     add(status, totals, drops);
   }
   for (std::size_t i = 0; i < mix::drop_count; ++i) {
