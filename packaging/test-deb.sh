@@ -59,13 +59,13 @@ for device in null urandom random; do
 done
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
-cp "$package" "$upgrade" "$root/root/"
-cp packaging/test-deb-activation.py "$root/root/"
+cp "$package" "$upgrade" "$root/opt/"
+cp packaging/test-deb-activation.py "$root/opt/"
 cp packaging/test-deb-mix.py "$root/opt/"
 inside apt-get update -q >build/deb-test.log 2>&1 || cat build/deb-test.log
 
 echo "== install"
-check "apt installs it with its dependencies" inside apt-get install -q -y --no-install-recommends "/root/$(basename "$package")"
+check "apt installs it with its dependencies" inside apt-get install -q -y --no-install-recommends "/opt/$(basename "$package")"
 check "the program runs" inside villaged version
 check "shapes: the one compiled in and the file are the same" inside sh -c '
   villaged shape show --json nginx-websocket >/tmp/built-in && villaged shape show --json /usr/share/villaged/shapes/nginx-websocket.json >/tmp/file &&
@@ -90,19 +90,19 @@ echo "== use, as the package's user"
 as_user() { inside runuser -u villaged -- "$@"; }
 check "init makes a node in /etc/villaged" as_user villaged init --dir /etc/villaged --name test --role exit --listen 127.0.0.1:443
 check "check accepts it" as_user villaged check --config /etc/villaged/villaged.json
-check "socket activation on 443, empty capabilities: READY, WATCHDOG, STOPPING" inside python3 /root/test-deb-activation.py
+check "socket activation on 443, empty capabilities: READY, WATCHDOG, STOPPING" inside python3 /opt/test-deb-activation.py
 check "a mix of the mixnet starts, makes its keys under /var/lib/villaged and stops" inside python3 /opt/test-deb-mix.py
 
 echo "== upgrade, remove, purge"
 identity=$(sha256sum "$root/etc/villaged/identity.key")
-check "a later version installs over it" inside apt-get install -q -y --no-install-recommends "/root/$(basename "$upgrade")"
+check "a later version installs over it" inside apt-get install -q -y --no-install-recommends "/opt/$(basename "$upgrade")"
 check "the upgrade is what runs" inside sh -c "dpkg-query -W -f '\${Version}' villaged | grep -qx '$next'"
 check "keys and configuration are untouched" [ "$identity" = "$(sha256sum "$root/etc/villaged/identity.key")" ]
 check "remove" inside apt-get remove -q -y villaged
 check "the program is gone, keys and state stay" sh -c "[ ! -e '$root/usr/bin/villaged' ] && [ -e '$root/etc/villaged/identity.key' ] && [ -d '$root/var/lib/villaged' ]"
 check "purge" inside apt-get purge -q -y villaged
 check "nothing is left" sh -c "[ ! -e '$root/etc/villaged' ] && [ ! -e '$root/var/lib/villaged' ] && ! grep -q villaged '$root/etc/passwd' '$root/etc/group' && ! ls '$root'/var/lib/dpkg/info/villaged* 2>/dev/null"
-check "it installs again" inside apt-get install -q -y --no-install-recommends "/root/$(basename "$package")"
+check "it installs again" inside apt-get install -q -y --no-install-recommends "/opt/$(basename "$package")"
 
 rm -f build/deb-test.log
 echo "not run: the unit on a live systemd (none runs here)" | { [ -d /run/systemd/system ] && cat >/dev/null || cat; }
