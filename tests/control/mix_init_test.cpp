@@ -6,6 +6,7 @@
 
 #include "control/json.hpp"
 #include "control/verbs.hpp"
+#include "ran_verb.hpp"
 #include "temporary_folder.hpp"
 #include "village/control/config.hpp"
 #include "village/control/verb.hpp"
@@ -15,22 +16,7 @@ namespace {
 
 using testing::HasSubstr;
 
-struct Ran {
-  int status;
-  std::string out, err;
-};
-
-Ran run(std::vector<std::string> args) {
-  args.insert(args.begin(), "villaged");
-  std::vector<char*> argv;
-  for (auto& arg : args) argv.push_back(arg.data());
-  const auto table = verbs();
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  const int status = dispatch(static_cast<int>(argv.size()), argv.data(), table);
-  std::fflush(stdout);
-  return {status, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
-}
+Ran run(std::vector<std::string> args) { return run_verb(std::move(args)); }
 
 std::vector<std::string> words_of(const std::string& line) {
   std::istringstream stream{line};

@@ -6,6 +6,7 @@
 #include "control/json.hpp"
 #include "control/verbs.hpp"
 #include "mix/directory_world.hpp"
+#include "ran_verb.hpp"
 #include "support/vectors.hpp"
 #include "temporary_folder.hpp"
 #include "village/control/verb.hpp"
@@ -20,21 +21,9 @@ using mix::test::key_of;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-struct Ran {
-  int status;
-  std::string out, err;
-};
-
 Ran run(std::vector<std::string> args) {
-  args.insert(args.begin(), {"villaged", "mix"});
-  std::vector<char*> argv;
-  for (auto& arg : args) argv.push_back(arg.data());
-  const auto table = verbs();
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  const int status = dispatch(static_cast<int>(argv.size()), argv.data(), table);
-  std::fflush(stdout);
-  return {status, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
+  args.insert(args.begin(), "mix");
+  return run_verb(std::move(args));
 }
 
 std::string keys_text(std::size_t count) {

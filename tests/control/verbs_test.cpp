@@ -11,6 +11,7 @@
 #include "control/completion.hpp"
 #include "control/json.hpp"
 #include "control/peer_uri.hpp"
+#include "ran_verb.hpp"
 #include "support/vectors.hpp"
 #include "temporary_folder.hpp"
 #include "village/control/config.hpp"
@@ -27,22 +28,7 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
 
-struct Ran {
-  int status;
-  std::string out, err;
-};
-
-Ran run(std::vector<std::string> args) {
-  args.insert(args.begin(), "villaged");
-  std::vector<char*> argv;
-  for (auto& arg : args) argv.push_back(arg.data());
-  const auto table = verbs();
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  const int status = dispatch(static_cast<int>(argv.size()), argv.data(), table);
-  std::fflush(stdout);
-  return {status, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
-}
+Ran run(std::vector<std::string> args) { return run_verb(std::move(args)); }
 
 mode_t mode_of(const std::string& path) {
   struct stat status {};
