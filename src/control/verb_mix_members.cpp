@@ -20,6 +20,23 @@ using service::MixClientEntry;
 
 const std::vector<std::string> words{"add", "list", "remove"};
 
+using Action = int (*)(const Arguments&);
+
+/// run_word does what the word behind `noun` says.
+int run_word(const Arguments& arguments, const std::string& noun, Action add, Action remove, Action list) {
+  const auto& rest = arguments.rest();
+  if (rest.size() < 2) return mix_problem(noun + ": say what: " + quoted_list(words), exit_usage);
+  if (rest[1] == "add") return add(arguments);
+  if (rest[1] == "remove") return remove(arguments);
+  if (rest[1] == "list" && rest.size() == 2) return list(arguments);
+  if (rest[1] == "list") return mix_problem("unexpected \"" + rest[2] + "\"", exit_usage);
+  const auto meant = nearest(rest[1], words);
+  return mix_problem(
+      noun + ": unknown \"" + rest[1] + "\"; " +
+          (meant.empty() ? "expected " + quoted_list(words) : "did you mean \"" + meant + "\"?"),
+      exit_usage);
+}
+
 template <class Entry>
 std::optional<std::size_t> place_of(const std::vector<Entry>& list, const crypto::Ed25519Public& key) {
   const auto found =
@@ -132,17 +149,7 @@ int list_authorities(const Arguments& arguments) {
 }
 
 int run_authority(const Arguments& arguments) {
-  const auto& rest = arguments.rest();
-  if (rest.size() < 2) return mix_problem("authority: say what: " + quoted_list(words), exit_usage);
-  if (rest[1] == "add") return add_authorities(arguments);
-  if (rest[1] == "remove") return remove_authority(arguments);
-  if (rest[1] == "list" && rest.size() == 2) return list_authorities(arguments);
-  if (rest[1] == "list") return mix_problem("unexpected \"" + rest[2] + "\"", exit_usage);
-  const auto meant = nearest(rest[1], words);
-  return mix_problem(
-      "authority: unknown \"" + rest[1] + "\"; " +
-          (meant.empty() ? "expected " + quoted_list(words) : "did you mean \"" + meant + "\"?"),
-      exit_usage);
+  return run_word(arguments, "authority", add_authorities, remove_authority, list_authorities);
 }
 
 // --- nodes that this authority lists
@@ -202,17 +209,9 @@ int list_nodes(const Arguments& arguments) {
 }
 
 int run_node(const Arguments& arguments) {
-  const auto& rest = arguments.rest();
-  if (rest.size() < 2) return mix_problem("node: say what: " + quoted_list(words), exit_usage);
-  if (rest[1] == "add") return edit_nodes(arguments, true);
-  if (rest[1] == "remove") return edit_nodes(arguments, false);
-  if (rest[1] == "list" && rest.size() == 2) return list_nodes(arguments);
-  if (rest[1] == "list") return mix_problem("unexpected \"" + rest[2] + "\"", exit_usage);
-  const auto meant = nearest(rest[1], words);
-  return mix_problem(
-      "node: unknown \"" + rest[1] + "\"; " +
-          (meant.empty() ? "expected " + quoted_list(words) : "did you mean \"" + meant + "\"?"),
-      exit_usage);
+  const Action add = [](const Arguments& given) { return edit_nodes(given, true); };
+  const Action remove = [](const Arguments& given) { return edit_nodes(given, false); };
+  return run_word(arguments, "node", add, remove, list_nodes);
 }
 
 // --- clients
@@ -298,17 +297,7 @@ int list_clients(const Arguments& arguments) {
 }
 
 int run_client(const Arguments& arguments) {
-  const auto& rest = arguments.rest();
-  if (rest.size() < 2) return mix_problem("client: say what: " + quoted_list(words), exit_usage);
-  if (rest[1] == "add") return add_client(arguments);
-  if (rest[1] == "remove") return remove_client(arguments);
-  if (rest[1] == "list" && rest.size() == 2) return list_clients(arguments);
-  if (rest[1] == "list") return mix_problem("unexpected \"" + rest[2] + "\"", exit_usage);
-  const auto meant = nearest(rest[1], words);
-  return mix_problem(
-      "client: unknown \"" + rest[1] + "\"; " +
-          (meant.empty() ? "expected " + quoted_list(words) : "did you mean \"" + meant + "\"?"),
-      exit_usage);
+  return run_word(arguments, "client", add_client, remove_client, list_clients);
 }
 
 }  // namespace
