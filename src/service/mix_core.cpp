@@ -275,7 +275,7 @@ void MixCore::close_idle_links() {
   idle_at_ = now() + limits::mix_idle_wake;
   for (mix::NeighbourIndex i = 0; i < links_.size(); ++i) {
     const bool idle =
-        links_[i] && links_[i]->waiting() == 0 && now() - links_[i]->last_used() >= limits::mix_link_idle_max;
+        links_[i] && links_[i]->waiting() == 0 && now() - links_[i]->last_used() >= options_.link_idle;
     if (idle) retire(i);
   }
 }

@@ -21,8 +21,7 @@ inline constexpr std::size_t mix_answer_messages_max = 64;  ///< in one answer t
 inline constexpr std::size_t mix_answer_bytes_max = 2 * 1'024 * 1'024;
 inline constexpr Duration mix_loop_late = std::chrono::seconds{5};  ///< beyond what the delays explain: lost
 inline constexpr std::size_t mix_observed_max = 4'096;  ///< own loops under way that are written down
-inline constexpr std::uint64_t mix_observations_bytes_max = 16 << 20;    ///< both files of them together
-inline constexpr Duration mix_link_idle_max = std::chrono::minutes{10};  ///< without packets: closed
+inline constexpr std::uint64_t mix_observations_bytes_max = 16 << 20;  ///< both files of them together
 inline constexpr Duration mix_observed_age_max = std::chrono::seconds{60};
 inline constexpr Duration mix_skew_max = std::chrono::seconds{30};  ///< of our clock against an authority's
 
