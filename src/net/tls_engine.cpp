@@ -208,6 +208,13 @@ void TlsEngine::finish() {
   ERR_clear_error();
 }
 
+std::string_view TlsEngine::alpn() const {
+  const unsigned char* name = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+  return as_text(as_bytes(name, size));
+}
+
 bool TlsEngine::has_pending() const {
   return incoming_begin_ < incoming_end_ || SSL_has_pending(ssl_.get()) == 1;
 }

@@ -62,6 +62,7 @@ class TlsEngine final : public TlsVerifier {
   void received(std::size_t size);  ///< 0 = the stream ended
 
   SSL* ssl() const { return ssl_.get(); }
+  std::string_view alpn() const;  ///< what was agreed; empty = none
   Result<void> verify(const std::vector<Bytes>& chain_der) override;
 
  private:

@@ -32,7 +32,7 @@ struct TlsStream::State {
   bool flushing = false;
   bool closed = false;
   std::optional<Error> write_failure;
-  Turn turn;
+  AcceptHooks hooks;
   std::shared_ptr<TlsServerContext> server;  ///< the ALPN callback looks into it
   std::size_t reads_in_turn = 0;
 
@@ -79,8 +79,8 @@ struct TlsStream::State {
 
   static Task<void> handshake(std::shared_ptr<State> state) {
     for (;;) {
-      if (state->turn) {
-        const auto passed = co_await state->turn();
+      if (state->hooks.turn) {
+        const auto passed = co_await state->hooks.turn();
         if (passed.has_error()) co_return passed.error();
       }
       const auto want = state->engine.handshake();
@@ -91,6 +91,7 @@ struct TlsStream::State {
       const auto flushed = co_await state->flush();
       if (flushed.has_error()) co_return flushed.error();
       if (*want == TlsEngine::Want::nothing) co_return ok();
+      if (state->hooks.waiting) state->hooks.waiting(state->engine.alpn());
       const auto more = co_await state->wait_ciphertext();
       if (more.has_error()) co_return more.error();
     }
@@ -105,7 +106,7 @@ struct TlsStream::State {
       co_return done.error();
     }
     metric::tls_handshakes.add();
-    state->turn = {};
+    state->hooks = {};
     co_return std::unique_ptr<TlsStream>{new TlsStream{std::move(state)}};
   }
 
@@ -195,11 +196,11 @@ Task<std::unique_ptr<TlsStream>> TlsStream::connect(Core& core, StreamPtr under,
 
 Task<std::unique_ptr<TlsStream>> TlsStream::accept(Core& core, StreamPtr under,
                                                    std::shared_ptr<TlsServerContext> context,
-                                                   Instant deadline, Turn turn) {
+                                                   Instant deadline, AcceptHooks hooks) {
   auto state = std::make_shared<State>(core, std::move(under), context->state().get().get());
   state->engine.be_server();
   state->server = std::move(context);
-  state->turn = std::move(turn);
+  state->hooks = std::move(hooks);
   return State::open(std::move(state), deadline);
 }
 
@@ -234,12 +235,7 @@ Result<void> TlsStream::exporter(std::string_view label, ByteView context, ByteS
   return ok();
 }
 
-std::string_view TlsStream::alpn() const {
-  const unsigned char* name = nullptr;
-  unsigned int size = 0;
-  SSL_get0_alpn_selected(state_->engine.ssl(), &name, &size);
-  return as_text(as_bytes(name, size));
-}
+std::string_view TlsStream::alpn() const { return state_->engine.alpn(); }
 
 TlsVersion TlsStream::version() const { return static_cast<TlsVersion>(SSL_version(state_->engine.ssl())); }
 std::string_view TlsStream::cipher() const { return SSL_get_cipher_name(state_->engine.ssl()); }

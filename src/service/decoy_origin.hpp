@@ -1,5 +1,7 @@
 #pragma once
-// DecoyOrigin: the connection to the web server behind us, begun before anybody needs it.
+// DecoyOrigin: the connection to the web server behind us. One far away is dialled before anybody needs it.
+// One on this machine answers a dial at once, and meanwhile would be woken for it: that is left to the moment
+// at which it will be wanted.
 #include <memory>
 #include <optional>
 
@@ -9,24 +11,31 @@
 
 namespace village::service {
 
-/// DecoyOrigin dials from its construction on. end() must have been awaited before it dies.
+/// DecoyOrigin dials once. end() must have been awaited before it dies.
 class DecoyOrigin {
  public:
-  /// Without a target nothing is dialled.
+  /// Dials now if the target is far away. Without a target nothing is dialled.
   DecoyOrigin(net::Core& core, net::TcpDialer& dialer, std::optional<Target> target, Duration timeout);
 
   const std::optional<Target>& target() const { return target_; }
-  /// take waits for the connection and hands it over, once. Errors: of the dialer; not_found (no target).
+  /// is_near: on this machine.
+  bool is_near() const;
+  /// begin dials if nothing has yet.
+  void begin();
+  /// take begins, waits for the connection and hands it over, once. Errors: of the dialer; not_found (no
+  /// target).
   net::Task<std::unique_ptr<net::TcpStream>> take();
   /// end gives up what was not taken.
   boost::asio::awaitable<void> end();
 
  private:
-  boost::asio::awaitable<void> dial(Duration timeout);
+  boost::asio::awaitable<void> dial();
 
   net::Core& core_;
   net::TcpDialer& dialer_;
   std::optional<Target> target_;
+  Duration timeout_;
+  bool begun_ = false;
   net::Nursery children_;
   net::Event done_;
   std::optional<Result<std::unique_ptr<net::TcpStream>>> outcome_;

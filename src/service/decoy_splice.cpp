@@ -18,9 +18,10 @@ Result<void> only_cancelled(const Result<void>& ended) {
 
 }  // namespace
 
-DecoySplice::DecoySplice(net::Core& core, DecoyOrigin& origin, net::Stream& client, Options options,
-                         Judge judge)
+DecoySplice::DecoySplice(net::Core& core, DecoyVigil& vigil, DecoyOrigin& origin, net::Stream& client,
+                         Options options, Judge judge)
     : core_{core},
+      vigil_{vigil},
       source_{origin},
       client_{client},
       tls_{dynamic_cast<net::TlsStream*>(&client)},
@@ -92,13 +93,13 @@ net::Task<void> DecoySplice::move_up() {
     }
     if (cut || *got == 0) co_return co_await client_done(!cut);
     auto piece = ByteView{buffer.span()}.first(*got);
+    note_head(piece);  // before he is judged: how long that takes is nobody's business
     if (judge_) {
       const auto judgement = judge_(piece);
       if (judgement == Judgement::admit) {
         over(SpliceEnd::admitted);
         co_return ok();
       }
-      note_head(piece);
       held_.insert(held_.end(), piece.begin(), piece.end());
       if (judgement == Judgement::undecided) continue;
       judge_ = nullptr;
@@ -106,7 +107,6 @@ net::Task<void> DecoySplice::move_up() {
       const auto sent = co_await forward(all);
       if (!sent) co_return sent.error();
     } else {
-      note_head(piece);
       const auto sent = co_await forward(piece);
       if (!sent) co_return sent.error();
     }
@@ -122,6 +122,7 @@ net::Task<void> DecoySplice::forward(ByteView bytes) {
   if (!there) co_return there.error();
   const auto written = co_await origin_->write_all(bytes);
   if (!written) origin_failed(written.error());
+  if (source_.is_near()) co_await vigil_.keep(unanswered_);
   co_return written;
 }
 
@@ -200,8 +201,8 @@ net::Task<void> DecoySplice::move_down() {
       co_return ok();
     }
     if (*got == 0) break;
-    unanswered_ = false;
     head_open_ = false;
+    if (std::exchange(unanswered_, false) && source_.is_near()) co_await vigil_.hold(last_up_);
     const auto written = co_await client_.write_all(ByteView{buffer.span()}.first(*got));
     if (!written) {
       client_failed(written.error());

@@ -4,9 +4,9 @@
 //   stranger --bytes--> [gate: judged while they may still be a way in] --> origin
 //            <------------------------------------------------------------
 //
-// The connection to the origin begins before TLS does (DecoyOrigin), so that what a stranger sends never
-// waits for it, whoever he is. While the gate is undecided it holds the bytes (a head that any server takes
-// in silence); then they go as they came, and everything after them.
+// The connection to the origin begins before a stranger's first byte (DecoyOrigin), so that what he sends
+// never waits for it, whoever he is. While the gate is undecided it holds the bytes (a head that any server
+// takes in silence); then they go as they came, and everything after them.
 //
 // How either side ends is passed on as a web server with TLS of its own would have ended it: the table stands
 // in the README. Sources: nginx 1.22 (ngx_http_request.c, ngx_event_openssl.c), seen from outside.
@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "service/decoy_origin.hpp"
+#include "service/decoy_vigil.hpp"
 #include "village/base/bytes.hpp"
 #include "village/net/event.hpp"
 #include "village/net/nursery.hpp"
@@ -36,9 +37,10 @@ class DecoySplice {
     bool http2 = false;  ///< HTTP/2 says goodbye itself
   };
 
-  /// `client` is a TlsStream or, for strangers without TLS, plain TCP; both outlive the splice. No judge =
+  /// `client` is a TlsStream or, for strangers without TLS, plain TCP; all outlive the splice. No judge =
   /// everything goes through.
-  DecoySplice(net::Core& core, DecoyOrigin& origin, net::Stream& client, Options options, Judge judge);
+  DecoySplice(net::Core& core, DecoyVigil& vigil, DecoyOrigin& origin, net::Stream& client, Options options,
+              Judge judge);
 
   /// run returns `admitted` with the client untouched but for what the judge saw, and nothing sent to the
   /// origin but the beginning of a connection; else both sides are over when it returns.
@@ -66,6 +68,7 @@ class DecoySplice {
   Instant now() const { return core_.clock().now(); }
 
   net::Core& core_;
+  DecoyVigil& vigil_;
   DecoyOrigin& source_;
   net::Stream& client_;
   net::TlsStream* tls_;

@@ -25,6 +25,11 @@ struct TunnelReception::Seat {
 };
 
 struct TunnelReception::Origins {
+  /// begin dials the one that a client will mean who has agreed on `alpn`.
+  void begin(std::string_view alpn) {
+    if (!alpn.empty()) (alpn == "h2" ? http2 : http1).begin();
+  }
+
   DecoyOrigin http1, http2;
 };
 
@@ -76,7 +81,8 @@ TunnelReception::TunnelReception(TunnelContext& context, std::shared_ptr<net::Tl
       tls_{std::move(tls)},
       admit_{std::move(admit)},
       to_origin_{context.core},
-      gate_{context.core} {}
+      gate_{context.core},
+      vigil_{context.core} {}
 
 net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive(std::unique_ptr<net::SocketStream> socket,
                                                                     net::Ip from,
@@ -90,7 +96,7 @@ net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive(std::unique_
     const auto served = co_await receive_plain(*socket, from);
     co_return served.error();
   }
-  // Both, for which is wanted comes to light in the midst of TLS.
+  // Two, for which is wanted comes to light in the midst of TLS.
   Origins origins{{context_.core, to_origin_, decoy.origin, decoy.tls_timeout},
                   {context_.core, to_origin_, decoy.origin_h2, decoy.tls_timeout}};
   auto received = co_await receive_tls(std::move(socket), from, deadline, handshake, origins);
@@ -114,9 +120,11 @@ net::Task<std::unique_ptr<net::TlsStream>> TunnelReception::receive_tls(
     std::unique_ptr<net::SocketStream> socket, net::Ip from, Instant deadline,
     std::optional<Place>& handshake, Origins& origins) {
   const auto options = context_.options;
-  net::TlsStream::Turn turn = [this, from] { return gate_.pass(from); };
+  net::TlsStream::AcceptHooks hooks;
+  hooks.turn = [this, from] { return gate_.pass(from); };
+  hooks.waiting = [&origins](std::string_view alpn) { origins.begin(alpn); };
   VG_CO_TRY(tls, co_await net::TlsStream::accept(context_.core, std::move(socket), tls_, deadline,
-                                                 std::move(turn)));
+                                                 std::move(hooks)));
   tls->use_whole_records(true);
   auto seated = seat(from);
   // Strangers with a seat do not use up what peers need; who has none stays within the bound of handshakes.
@@ -183,7 +191,7 @@ boost::asio::awaitable<SpliceEnd> TunnelReception::serve_stranger(net::Stream& c
   const OpenSplice open;
   const auto& decoy = context_.options->decoy;
   const DecoySplice::Options options{decoy.connection_timeout, http2};
-  DecoySplice splice{context_.core, origin, client, options, std::move(judge)};
+  DecoySplice splice{context_.core, vigil_, origin, client, options, std::move(judge)};
   const auto end = co_await splice.run();
   if (end == SpliceEnd::origin_down) {
     decoy_metrics::origin_down.add();

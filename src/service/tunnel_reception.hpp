@@ -69,6 +69,7 @@ class TunnelReception {
   std::shared_ptr<const DecoySite> site_;
   net::TcpDialer to_origin_;
   AcceptGate gate_;
+  DecoyVigil vigil_;
 };
 
 }  // namespace village::service

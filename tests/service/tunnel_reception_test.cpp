@@ -174,6 +174,18 @@ TEST(TunnelReception, ShowsTheOriginToTicketsThatAreNotGood) {
   EXPECT_EQ(counted("pipelined") - pipelined, 1);
 }
 
+TEST(TunnelReception, LeavesANearOriginAloneUntilSomebodySpeaksTls) {
+  Front front;
+  front.world.run(clients, [&](net::Core& core) -> asio_void {
+    net::TcpDialer dialer{core};
+    const auto silent = co_await dialer.dial(front.exit().address, net::after(core, 10s));
+    EXPECT_TRUE(silent.has_value());
+    auto tls = co_await knock(core, front.exit());
+    EXPECT_TRUE(tls.has_value());
+  });
+  EXPECT_TRUE(front.world.until(servers, [&] { return front.origin.connections == 1; }));
+}
+
 TEST(TunnelReception, HoldsAnUnfinishedWayInAndThenLetsItGo) {
   Front front;
   const auto answer = front.world.run(clients, [&](net::Core& core) -> boost::asio::awaitable<std::string> {

@@ -86,12 +86,16 @@ class TlsStream final : public Stream {
   static Task<std::unique_ptr<TlsStream>> connect(Core& core, StreamPtr under,
                                                   std::shared_ptr<TlsClientContext> context,
                                                   TlsServerName server, Instant deadline);
-  /// Turn is awaited before each step of a handshake, so that its owner can put them in order.
-  using Turn = std::function<Task<void>()>;
+  /// AcceptHooks let a server's owner follow a handshake.
+  struct AcceptHooks {
+    std::function<Task<void>()> turn;  ///< awaited before each step, so that steps can be put in order
+    /// Told after each flight of ours but the last; `alpn` is what was agreed, empty = none or not yet.
+    std::function<void(std::string_view alpn)> waiting;
+  };
   /// accept performs the server's handshake.
   static Task<std::unique_ptr<TlsStream>> accept(Core& core, StreamPtr under,
                                                  std::shared_ptr<TlsServerContext> context, Instant deadline,
-                                                 Turn turn = {});
+                                                 AcceptHooks hooks = {});
   ~TlsStream() override;
 
   Task<std::size_t> read_some(ByteSpan out) override;

@@ -37,6 +37,10 @@ inline constexpr std::size_t tunnel_status_streams_max = 8;
 inline constexpr std::size_t decoy_buffer_bytes = 16'384;  ///< in each direction, while bytes move
 inline constexpr Duration decoy_half_closed_max =
     std::chrono::seconds{60};  ///< after the origin's FIN: what the kernel gives an orphan
+// A core awake for a web server beside it (DecoyVigil).
+inline constexpr Duration decoy_vigil_max = std::chrono::microseconds{250};  ///< for one answer
+inline constexpr int decoy_vigil_share = 8;  ///< at most an eighth of a core's time,
+inline constexpr Duration decoy_vigil_burst = std::chrono::milliseconds{20};  ///< but for so long in a row
 
 inline constexpr std::size_t decoy_site_files_max = 1'000;
 inline constexpr std::size_t decoy_site_bytes_max = 16 * 1'024 * 1'024;
