@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
 # From a bare Debian or Ubuntu to two running nodes and real data through them, in one command:
 #
-#   packaging/quickstart.sh [--no-install] [--mib N] [--keep DIR]
+#   packaging/quickstart.sh [--no-install] [--preset NAME] [--mib N] [--keep DIR]
 #
-# Installs packages, builds the program that is shipped (build/dist), makes two nodes with `villaged init` and
-# `villaged peer`, starts both, fetches a file of N MiB (256) with curl by SOCKS5 -> HTX -> a local web server, compares
-# digests, reads status and metrics of both, runs `villaged demo`, and says how to go on. Everything is on loopback and
-# stopped at the end. Exit status 0 only if all of it was verified. --keep leaves the nodes' folders in DIR.
+# Installs packages, builds the program that is shipped (build/dist; --preset: build/NAME), makes two nodes with
+# `villaged init` and `villaged peer`, starts both, fetches a file of N MiB (256) with curl by SOCKS5 -> HTX -> a local
+# web server, compares digests, reads status and metrics of both, runs `villaged demo`, and says how to go on. All of it
+# is on loopback and stopped at the end. Exit status 0 only if everything was verified. --keep leaves the nodes' folders
+# in DIR.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-install=yes mib=256 keep=
+install=yes preset=dist mib=256 keep=
 while [ $# -gt 0 ]; do
   case $1 in
     --no-install) install=no ;;
+    --preset) preset=${2:?--preset needs a name}; shift ;;
     --mib) mib=${2:?--mib needs a number}; shift ;;
     --keep) keep=${2:?--keep needs a folder}; shift ;;
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "quickstart.sh: unknown argument $1 (try --help)" >&2; exit 2 ;;
   esac
   shift
@@ -27,12 +29,12 @@ fail() { printf 'quickstart: FAILED: %s\n' "$*" >&2; exit 1; }
 
 [ "$install" = no ] || packaging/install-deps.sh
 
-say "building build/dist"
+say "building build/$preset"
 jobs=$(nproc)
-configure=(cmake --preset dist -DVILLAGE_BENCH=OFF)
-"${configure[@]}" >/dev/null || fail "cmake --preset dist"
-cmake --build build/dist -j "$jobs" --target villaged || fail "the build"
-villaged=$PWD/build/dist/bin/villaged
+configure=(cmake --preset "$preset" -DVILLAGE_BENCH=OFF)
+"${configure[@]}" >/dev/null || fail "cmake --preset $preset"
+cmake --build "build/$preset" -j "$jobs" --target villaged || fail "the build"
+villaged=$PWD/build/$preset/bin/villaged
 "$villaged" version
 
 # --- everything below is on loopback, in one folder, and ends with this script
