@@ -109,16 +109,20 @@ Shape<MixReplayOptions> replay_section() {
 
 Shape<MixRateOptions> rate_section() {
   return object<MixRateOptions>({
-      field({.name = "per_peer_pps", .doc = "Packets a second of one neighbour"}, &MixRateOptions::peer_pps,
-            whole<std::uint32_t>(1, 10'000'000)),
+      field({.name = "per_peer_pps",
+             .doc = "Packets a second that one neighbour may bring to one core; less if the neighbour's "
+                    "published capacity is less"},
+            &MixRateOptions::peer_pps, whole<std::uint32_t>(1, 10'000'000)),
       field({.name = "burst", .doc = "Packets that may come at once on top"}, &MixRateOptions::burst,
             whole<std::uint32_t>(1, 1'000'000)),
       field({.name = "per_client_pps", .doc = "Packets a second of one client of this gateway"},
             &MixRateOptions::client_pps, whole<std::uint32_t>(1, 1'000'000)),
-      field({.name = "node_pps",
-             .doc =
-                 "Packets a second that are unwrapped on all cores together, a cap on bandwidth; 0 = no cap"},
-            &MixRateOptions::node_pps, whole<std::uint32_t>(0, 10'000'000)),
+      field(
+          {.name = "node_pps",
+           .doc =
+               "Packets a second that are unwrapped on all cores together: the cap on bandwidth, as all have "
+               "one size (6,091 are 100 Mbit/s); 0 = no cap"},
+          &MixRateOptions::node_pps, whole<std::uint32_t>(0, 10'000'000)),
   });
 }
 

@@ -262,9 +262,11 @@ void MixCore::set_neighbours(std::shared_ptr<const MixNeighbours> neighbours) {
     const auto* fresh = i < now_known.size() && now_known[i] ? &*now_known[i] : nullptr;
     const bool same =
         old != nullptr && fresh != nullptr && old->key == fresh->key && old->peer == fresh->peer;
-    if (same) continue;
-    if (old != nullptr) retire(i);
-    if (fresh != nullptr) worker_.set_neighbour(i, fresh->capacity_pps);
+    if (same && old->capacity_pps == fresh->capacity_pps) continue;
+    if (old != nullptr && !same) retire(i);
+    // A node says its capacity itself; 0 is the rules' rate, which is the operator's.
+    if (fresh != nullptr)
+      worker_.set_neighbour(i, std::min<std::uint64_t>(fresh->capacity_pps, options_.rate.peer_pps));
   }
   worker_.set_routes(neighbours_->routes);
 }

@@ -100,15 +100,9 @@ TEST(MixLink, FramesForNobodyAreDropped) {
   EXPECT_EQ(owner.dropped_count[mix::Drop::route], 10U);
 }
 
-TEST(MixNodeHostile, GarbageOfANeighbourIsCountedAndHurtsNobody) {
-  MixWorld world;
-  for (auto* gate : world.gateways) gate->options->rate.burst = 100;
-  for (auto* gate : world.gateways) gate->options->rate.peer_pps = 1'000;
-  world.start();
-  // A mix that went mad: frames of random bytes into a gateway, as fast as it goes.
-  auto& mad = *world.mixes[0]->node;
-  auto& victim = *world.gateways[1];
-  const auto peer = service::mix_peer_name(victim.node->identity->public_key);
+/// flood sends 64 * `times` frames of random bytes from one node to another, as fast as it goes.
+void flood(MixWorld& world, test::Node& mad, const test::Node& victim, int times) {
+  const auto peer = service::mix_peer_name(victim.identity->public_key);
   world.tunnels().run(mad.core, [&](net::Core& core) -> test::asio_void {
     auto stream = co_await mad.tunnel->open(peer, htx::Service::mix, net::after(core, 20s));
     EXPECT_TRUE(stream);
@@ -118,12 +112,22 @@ TEST(MixNodeHostile, GarbageOfANeighbourIsCountedAndHurtsNobody) {
     random.fill(frames);
     for (std::size_t at = 0; at < frames.size(); at += 2'052)
       mix::write_frame_header(mix::Profile::n2048, std::byte{1}, ByteSpan{frames}.subspan(at).first<4>());
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < times; ++i) {
       const auto written = co_await (*stream)->write_all(frames);
       if (!written) break;
     }
     (void)co_await (*stream)->shutdown_write();
   });
+}
+
+TEST(MixNodeHostile, GarbageOfANeighbourIsCountedAndHurtsNobody) {
+  MixWorld world;
+  for (auto* gate : world.gateways) gate->options->rate.burst = 100;
+  for (auto* gate : world.gateways) gate->options->rate.peer_pps = 1'000;
+  world.start();
+  // A mix that went mad: frames of random bytes into a gateway, as fast as it goes.
+  auto& victim = *world.gateways[1];
+  flood(world, *world.mixes[0]->node, *victim.node, 100);
   EXPECT_TRUE(world.until([&] {
     const auto status = world.status(victim);
     return drops(status, "rate") + drops(status, "mac") + drops(status, "low_order") +
@@ -134,6 +138,24 @@ TEST(MixNodeHostile, GarbageOfANeighbourIsCountedAndHurtsNobody) {
   const auto got = world.receive(*world.clients[1]);
   ASSERT_TRUE(got);
   EXPECT_EQ(as_text(got->message), "hello");
+}
+
+TEST(MixNodeHostile, TheOperatorsRatesHoldWhateverANeighbourPublishes) {
+  MixWorld world;
+  auto& mad = *world.mixes[0];
+  mad.options->capacity_pps = 10'000'000;
+  // So slow that the time this takes adds next to nothing to what the bursts let in.
+  auto& of_one = *world.gateways[0];
+  of_one.options->rate = {1, 10, 1, 0};
+  auto& of_all = *world.gateways[1];
+  of_all.options->rate = {10'000'000, 1'000'000, 1, 1};
+  world.start();
+  flood(world, *mad.node, *of_one.node, 16);   // 1,024 frames
+  flood(world, *mad.node, *of_all.node, 100);  // 6,400; a worker's own burst is 4,000
+  EXPECT_TRUE(world.until([&] { return drops(world.status(of_one), "rate") >= 900; }))
+      << drops(world.status(of_one), "rate");
+  EXPECT_TRUE(world.until([&] { return drops(world.status(of_all), "rate") >= 2'000; }))
+      << drops(world.status(of_all), "rate");
 }
 
 TEST(MixNodeHostile, AStrangerAmongThePeersMayNotBringPackets) {

@@ -52,10 +52,11 @@ struct MixReplayOptions {
 };
 
 struct MixRateOptions {
-  std::uint32_t peer_pps = 20'000;  ///< of one neighbour
+  std::uint32_t peer_pps =
+      20'000;  ///< of one neighbour, on each core; its published capacity if that is less
   std::uint32_t burst = 1'000;
   std::uint32_t client_pps = 500;  ///< of one client of ours
-  std::uint32_t node_pps = 0;      ///< of the whole node, before any key work; 0 = no limit
+  std::uint32_t node_pps = 0;      ///< of the whole node, before any key work: its bandwidth; 0 = no limit
 };
 
 /// MixAuthorityEntry is one of the n whose signatures make a directory.
