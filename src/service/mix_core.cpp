@@ -25,27 +25,26 @@ mix::Profile profile_of(MixProfile profile) {
   return profile == MixProfile::n2048 ? mix::Profile::n2048 : mix::Profile::nreg;
 }
 
-Result<mix::DelayRules> delay_rules(const MixDelayOptions& options, Duration mean) {
-  mix::DelayRules rules;
-  rules.policy = options.policy == MixDelayPolicy::header ? mix::DelayPolicy::header
-                 : options.policy == MixDelayPolicy::vrf  ? mix::DelayPolicy::vrf
-                                                          : mix::DelayPolicy::max;
-  rules.delay_max = std::min<Duration>(options.max, mix::limits::delay_max);
-  std::vector<mix::DelayBin> bins;
+mix::DelayStatement delay_statement(const MixDelayOptions& options) {
+  mix::DelayStatement out;
+  out.delay_max = std::min<Duration>(options.max, mix::limits::delay_max);
+  if (options.policy == MixDelayPolicy::header) return out;  // it draws nothing
+  out.policy = options.policy == MixDelayPolicy::vrf ? mix::DelayPolicy::vrf : mix::DelayPolicy::max;
+  double heaviest = 1;
+  for (const auto& bin : options.distribution) heaviest = std::max(heaviest, bin.weight);
+  const double unit = std::min(1e6, 4e9 / heaviest);  // of weights: 32 bits each
   const auto ns = [](double ms) { return Duration{static_cast<Duration::rep>(ms * 1e6)}; };
   for (const auto& bin : options.distribution)
-    bins.push_back({ns(bin.from_ms), ns(bin.to_ms), static_cast<std::uint32_t>(bin.weight * 1e6)});
-  auto made = bins.empty() ? mix::DelayDistribution::exponential(mean) : mix::DelayDistribution::bins(bins);
-  if (!made) return made.error();
-  rules.distribution = *std::move(made);
-  return rules;
+    out.bins.push_back({ns(bin.from_ms), ns(bin.to_ms), static_cast<std::uint32_t>(bin.weight * unit)});
+  return out;
 }
 
 mix::WorkerOptions worker_options(const MixOptions& options, std::size_t cores) {
   mix::WorkerOptions out;
   out.profile = profile_of(options.profile);
   out.epochs = options.epochs;
-  if (auto rules = delay_rules(options.delay, options.delay.mean)) out.delays = *std::move(rules);
+  auto rules = mix::delay_rules(delay_statement(options.delay), options.delay.mean, mix::limits::delay_max);
+  if (rules) out.delays = *std::move(rules);
   out.rates.neighbour_pps = options.rate.peer_pps;
   out.rates.neighbour_burst = options.rate.burst;
   out.rates.node_pps =
