@@ -185,7 +185,7 @@ TEST(WorkerHostile, EveryDelayOfAHeaderHasItsFate) {
   for (const auto& delays : {taken, refused})
     for (const auto delay : delays) EXPECT_TRUE(node.submit(node.frame(Wish{delay, 3, false, {}})));
   const auto came = node.now;
-  node.pass(500us);
+  node.pass(1ms);
   node.run();
   EXPECT_EQ(node.drops(Drop::delay), refused.size());
   EXPECT_EQ(node.workers[0]->counters().delays_zero, 1U);
@@ -223,7 +223,7 @@ TEST(WorkerHostile, AGatewayThatTakesNothingIsARingThatIsFull) {
 TEST(WorkerHostile, ASleepingMachineSendsNothingLate) {
   NodeWorld node;
   for (int i = 0; i < 20; ++i) node.submit(node.frame());
-  node.pass(500us);
+  node.pass(1ms);
   node.run();
   EXPECT_EQ(node.workers[0]->held(), 20U);
   for (int i = 0; i < 5; ++i) node.submit(node.frame());

@@ -69,7 +69,7 @@ TEST(WorkerMesh, GoesOnWithOtherBatchesWhileOneWaits) {
   NodeWorld node{NodeWorld::small(), 2};
   for (std::size_t i = 0; i < limits::open_batches_max + 2; ++i) {
     for (int j = 0; j < 20; ++j) node.submit(node.frame());
-    node.pass(500us);
+    node.pass(1ms);
     node.workers[0]->run(node.now);
   }
   EXPECT_EQ(node.workers[0]->counters().batches, limits::open_batches_max);  // the others wait in the ingress

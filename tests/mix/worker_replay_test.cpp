@@ -48,7 +48,7 @@ void replay(std::size_t distinct, std::size_t replays) {
     ASSERT_TRUE(node.submit(frame));
     if (!node.workers[0]->batch_full() && i + 1 < distinct + replays) continue;
     node.pass(300us);
-    if (i + 1 == distinct + replays) node.pass(500us);
+    if (i + 1 == distinct + replays) node.pass(1ms);
     node.workers[0]->run(node.now);
     passed += node.sent().size();
     if (i > distinct && random.below(200) == 0) {  // kill -9 between two batches

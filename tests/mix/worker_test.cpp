@@ -22,7 +22,7 @@ TEST(Worker, ForwardsWhatUnwrapGives) {
                            ByteSpan{expected}.subspan(frame_header_bytes), found),
             sphinx::Reject::none);
   EXPECT_TRUE(node.submit(in));
-  EXPECT_EQ(node.workers[0]->next_deadline(), node.now + 500us);
+  EXPECT_EQ(node.workers[0]->next_deadline(), node.now + 1ms);
   node.settle();
   const auto out = node.sent();
   ASSERT_EQ(out.size(), 1U);
@@ -61,7 +61,7 @@ TEST(Worker, OpensABatchWhenItIsFullOrHasWaited) {
   node.run();
   EXPECT_EQ(node.workers[0]->counters().batches, 1U);
   node.submit(node.frame());
-  node.pass(500us);
+  node.pass(1ms);
   node.run();
   EXPECT_EQ(node.workers[0]->counters().batches, 2U);
 }
@@ -71,7 +71,7 @@ TEST(Worker, HandsThePayloadOfItsOwnToTheGateway) {
   Wish wish;
   wish.last = true;
   node.submit(node.frame(wish));
-  node.pass(500us);
+  node.pass(1ms);
   node.run();
   std::array<Delivered, 2> out;
   ASSERT_EQ(node.workers[0]->poll_delivered(out), 1U);
@@ -175,7 +175,7 @@ TEST(Worker, SendsZeroDelaysWithTheNextBatchAndCountsThem) {
   huge.delay_ns = 80'000'000'000;
   node.submit(node.frame(zero));
   node.submit(node.frame(huge));
-  node.pass(500us);
+  node.pass(1ms);
   node.run();
   EXPECT_EQ(node.sent().size(), 1U);
   EXPECT_EQ(node.workers[0]->counters().delays_zero, 1U);
@@ -353,7 +353,7 @@ TEST(Worker, HoldsByItsOwnDrawAndAnAuditorFindsItRight) {
               sphinx::Reject::none);
     node.submit(frame);
     const auto arrived = node.now;
-    node.pass(500us);
+    node.pass(1ms);
     node.run();
     while (node.sent().empty()) {
       node.pass(100us);

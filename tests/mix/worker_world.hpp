@@ -115,7 +115,7 @@ class NodeWorld {
   }
   /// settle lets a batch's time pass, runs, lets `delay` pass, runs again.
   void settle(Duration delay = 21ms) {
-    pass(500us);
+    pass(WorkerOptions{}.batch_wait);
     run();
     pass(delay);
     run();

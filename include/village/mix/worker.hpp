@@ -39,7 +39,7 @@ struct WorkerOptions {
   RateRules rates;                                         ///< of this worker alone
   std::size_t neighbours = limits::neighbours_max;         ///< links numbered below this
   std::size_t batch_packets = limits::batch_packets_max;   ///< 1 to that
-  Duration batch_wait = std::chrono::microseconds{500};    ///< of the first packet of a batch
+  Duration batch_wait = std::chrono::milliseconds{1};      ///< of the first packet of a batch
   std::size_t ingress_packets = 2'000;                     ///< waiting for a batch; more: drop `ring`
   std::size_t held_packets = 4'096;                        ///< behind that: opened, in the queue, given out
   Duration unwrap_late = std::chrono::milliseconds{250};   ///< waited longer for its batch: drop `late`

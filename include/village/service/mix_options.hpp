@@ -102,7 +102,7 @@ struct MixOptions {
   MixRateOptions rate;
   std::uint32_t ring = 2'000;  ///< packets of one core that wait to be worked on
   std::uint32_t batch = 64;
-  Duration batch_wait = std::chrono::microseconds{500};
+  Duration batch_wait = std::chrono::milliseconds{1};
   std::uint32_t held_max = 16'384;                ///< packets that one core holds at once
   std::uint32_t link_queue = 1'024;               ///< packets of one core that wait for one next hop
   Duration link_idle = std::chrono::minutes{10};  ///< a link without packets for so long is closed
