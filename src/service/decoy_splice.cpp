@@ -122,7 +122,8 @@ net::Task<void> DecoySplice::forward(ByteView bytes) {
   if (!there) co_return there.error();
   const auto written = co_await origin_->write_all(bytes);
   if (!written) origin_failed(written.error());
-  if (source_.is_near()) co_await vigil_.keep(unanswered_);
+  // A piece of a body, or of a head, waits for no answer.
+  if (source_.is_near() && (options_.http2 || !head_open_)) co_await vigil_.keep(unanswered_);
   co_return written;
 }
 
