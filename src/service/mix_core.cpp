@@ -6,6 +6,7 @@
 
 #include "service/mix_directory_streams.hpp"
 #include "service/mix_metrics.hpp"
+#include "service/record_cutter.hpp"
 #include "service/tunnel_stream.hpp"
 #include "village/base/check.hpp"
 #include "village/base/log.hpp"
@@ -60,39 +61,23 @@ mix::WorkerOptions worker_options(const MixOptions& options, std::size_t cores) 
 class MixCore::FrameIntake final : public StreamSink {
  public:
   FrameIntake(MixCore& core, mix::NeighbourIndex from)
-      : core_{core}, from_{from}, partial_(mix::frame_bytes(core.profile_)) {}
+      : core_{core}, from_{from}, frames_{mix::frame_bytes(core.profile_)} {}
 
   void take(ByteView bytes) override {
     const auto now = core_.now();
     const auto wall = core_.core_.clock().wall();
-    const auto size = partial_.size();
-    while (!bytes.empty()) {
-      if (have_ == 0 && bytes.size() >= size) {
-        submit(bytes.first(size), now, wall);
-        bytes = bytes.subspan(size);
-        continue;
-      }
-      const auto part = bytes.first(std::min(bytes.size(), size - have_));
-      std::copy(part.begin(), part.end(), partial_.begin() + static_cast<std::ptrdiff_t>(have_));
-      bytes = bytes.subspan(part.size());
-      have_ += part.size();
-      if (have_ < size) return;
-      have_ = 0;
-      submit(partial_, now, wall);
-    }
+    frames_.cut(bytes, [&](ByteView frame) {
+      (void)core_.worker_.submit(from_, frame, now, wall);  // counted there
+      if (core_.worker_.batch_full()) core_.work();
+      return true;
+    });
   }
   void flush() override { core_.work(); }
 
  private:
-  void submit(ByteView frame, Instant now, WallTime wall) {
-    (void)core_.worker_.submit(from_, frame, now, wall);  // counted there
-    if (core_.worker_.batch_full()) core_.work();
-  }
-
   MixCore& core_;
   mix::NeighbourIndex from_;
-  Bytes partial_;
-  std::size_t have_ = 0;
+  RecordCutter frames_;
 };
 
 MixCore::MixCore(net::Core& core, Tunnel& tunnel, const MixOptions& options, mix::WorkerMesh& mesh,
