@@ -16,38 +16,24 @@ std::optional<std::uint64_t> number(const Json& json, const char* member) {
   return value <= static_cast<std::uint64_t>(mix::json_integer_max) ? std::optional{value} : std::nullopt;
 }
 
-/// rules_of is how all nodes of a document hold packets under one policy.
-std::optional<mix::DelayRules> rules_of(const mix::Parameters& parameters, mix::DelayPolicy policy) {
-  mix::DelayRules rules;
-  rules.policy = policy;
-  auto distribution = mix::DelayDistribution::exponential(parameters.delay_mean);
-  if (!distribution) return std::nullopt;
-  rules.distribution = *std::move(distribution);
-  rules.delay_max = parameters.delay_max;
-  return rules;
-}
-
 }  // namespace
 
-MixAudit::MixAudit(const std::vector<NamedDocument>& documents, mix::DelayPolicy policy, Duration tolerance)
-    : tolerance_{tolerance} {
+MixAudit::MixAudit(const std::vector<NamedDocument>& documents, std::optional<mix::DelayPolicy> policy,
+                   Duration tolerance)
+    : policy_{policy}, tolerance_{tolerance} {
   for (const auto& [source, each] : documents) {
     newest_ = std::max(newest_, each.document.epoch);
-    add_document(each.document, policy);
+    for (const auto& node : each.document.nodes) {
+      if (!place_of(each.document.epoch, node.id().name()))
+        add(each.document.epoch, node, each.document.parameters);
+    }
   }
   for (const auto& [source, each] : documents) {
     for (const auto& node : each.document.nodes) {
       for (const auto& proof : node.vrf_proofs) {
-        const auto id = node.id().name();
-        auto place = place_of(proof.epoch, id);
-        if (!place) {  // a proof of an epoch whose document nobody has: the key of now
-          place = nodes_.size();
-          places_[{proof.epoch, id}] = *place;
-          nodes_.push_back({id, proof.epoch, AuditedNode::Proof::none, 0, 0, false});
-          rules_.push_back(rules_of(each.document.parameters, policy));
-          proofs_.emplace_back();
-          keys_.push_back(node.vrf_key);
-        }
+        auto place = place_of(proof.epoch, node.id().name());
+        // Of an epoch whose document nobody has: the key and the policy of now.
+        if (!place) place = add(proof.epoch, node, each.document.parameters);
         if (nodes_[*place].proof != AuditedNode::Proof::none) continue;
         // The key is that of the epoch's own document: a node that changes it meanwhile has no good proof.
         auto audit = mix::DelayAudit::open(keys_[*place], {proof.epoch, proof.proof});
@@ -58,16 +44,17 @@ MixAudit::MixAudit(const std::vector<NamedDocument>& documents, mix::DelayPolicy
   }
 }
 
-void MixAudit::add_document(const mix::Document& document, mix::DelayPolicy policy) {
-  for (const auto& node : document.nodes) {
-    const auto id = node.id().name();
-    if (place_of(document.epoch, id)) continue;
-    places_[{document.epoch, id}] = nodes_.size();
-    nodes_.push_back({id, document.epoch, AuditedNode::Proof::none, 0, 0, false});
-    rules_.push_back(rules_of(document.parameters, policy));
-    proofs_.emplace_back();
-    keys_.push_back(node.vrf_key);
-  }
+std::size_t MixAudit::add(mix::Epoch epoch, const mix::Descriptor& node, const mix::Parameters& parameters) {
+  auto stated = node.delay;
+  stated.policy = policy_.value_or(stated.policy);
+  const auto place = nodes_.size();
+  places_[{epoch, node.id().name()}] = place;
+  nodes_.push_back({node.id().name(), epoch, stated.policy, AuditedNode::Proof::none, 0, 0, false});
+  auto rules = mix::delay_rules(stated, parameters.delay_mean, parameters.delay_max);
+  rules_.push_back(rules ? std::optional{*std::move(rules)} : std::nullopt);
+  proofs_.emplace_back();
+  keys_.push_back(node.vrf_key);
+  return place;
 }
 
 std::optional<std::size_t> MixAudit::place_of(mix::Epoch epoch, const std::string& node) const {

@@ -18,6 +18,7 @@ struct AuditedNode {
   enum class Proof { none, good, bad };
   std::string node;  ///< bn1: name
   mix::Epoch epoch = 0;
+  mix::DelayPolicy policy = mix::DelayPolicy::header;  ///< as its descriptor states
   Proof proof = Proof::none;
   std::size_t packets = 0, wrong = 0;  ///< that passed it and were judged
   bool suspect = false;                ///< nothing explains its wrong packets but itself
@@ -25,8 +26,10 @@ struct AuditedNode {
 
 class MixAudit {
  public:
-  /// All nodes have one policy. Signatures are not looked at.
-  MixAudit(const std::vector<NamedDocument>& documents, mix::DelayPolicy policy, Duration tolerance);
+  /// Each node is held to what it states in the document of the epoch; `policy` takes the place of all their
+  /// policies. Signatures are not looked at.
+  MixAudit(const std::vector<NamedDocument>& documents, std::optional<mix::DelayPolicy> policy,
+           Duration tolerance);
 
   struct Counts {
     std::size_t judged = 0;
@@ -59,10 +62,12 @@ class MixAudit {
   };
   static std::optional<Seen> read_line(std::string_view text);
   static bool read_hop(const Json& json, Seen& seen);
-  void add_document(const mix::Document& document, mix::DelayPolicy policy);
+  /// add makes a place for a node in an epoch, under the parameters of a document.
+  std::size_t add(mix::Epoch epoch, const mix::Descriptor& node, const mix::Parameters& parameters);
   void judge(const Seen& seen);
   std::optional<std::size_t> place_of(mix::Epoch epoch, const std::string& node) const;
 
+  std::optional<mix::DelayPolicy> policy_;
   Duration tolerance_;
   mix::Epoch newest_ = 0;
   std::vector<AuditedNode> nodes_;

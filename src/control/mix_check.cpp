@@ -6,6 +6,7 @@
 #include "control/config_check.hpp"
 #include "control/scalar_shapes.hpp"
 #include "control/text_forms.hpp"
+#include "village/mix/limits.hpp"
 
 namespace village::control {
 namespace {
@@ -32,6 +33,7 @@ class MixChecker {
     client();
     clients();
     times();
+    delays();
   }
 
  private:
@@ -164,6 +166,18 @@ class MixChecker {
     if (mix_.epochs.overlap * 2 > mix_.epochs.length)
       error("/mix/epoch", "\"overlap\" must not be longer than half of \"length\"");
     if (mix_.delay.max < mix_.delay.mean) error("/mix/delay", "\"mean\" must not be larger than \"max\"");
+  }
+
+  /// delays: a node that draws publishes what from, within the bounds of descriptors.
+  void delays() {
+    if (mix_.delay.policy == service::MixDelayPolicy::header || mix_.delay.distribution.empty()) return;
+    const auto stated = service::delay_statement(mix_.delay);
+    if (stated.bins.size() > mix::limits::stated_bins_max) {
+      error("/mix/delay/distribution", "a node that draws delays publishes the parts, " +
+                                           std::to_string(mix::limits::stated_bins_max) + " at most");
+    } else if (!mix::DelayDistribution::bins(stated.bins)) {
+      error("/mix/delay/distribution", "a part is shorter than a nanosecond, or no weight is left of any");
+    }
   }
 
   void unique(std::map<std::string, std::string>& seen, const std::string& value, const std::string& pointer,

@@ -92,18 +92,20 @@ std::string_view word(AuditedNode::Proof proof) {
 
 int tell(const Arguments& arguments, const MixAudit& audit) {
   Json list = Json::array();
-  std::vector<std::vector<std::string>> table{{"EPOCH", "NODE", "PROOF", "PACKETS", "WRONG", "VERDICT"}};
+  std::vector<std::vector<std::string>> table{
+      {"EPOCH", "NODE", "POLICY", "PROOF", "PACKETS", "WRONG", "VERDICT"}};
   for (const auto& each : audit.nodes()) {
     // Who proves nothing and was not seen needs no row.
     const bool silent = each.proof == AuditedNode::Proof::none && each.packets == 0;
     if (silent) continue;
     list.push_back({{"epoch", each.epoch},
                     {"node", each.node},
+                    {"policy", mix::name(each.policy)},
                     {"proof", word(each.proof)},
                     {"packets", each.packets},
                     {"wrong", each.wrong},
                     {"suspect", each.suspect}});
-    table.push_back({std::to_string(each.epoch), each.node,
+    table.push_back({std::to_string(each.epoch), each.node, std::string{mix::name(each.policy)},
                      each.proof == AuditedNode::Proof::bad ? "BAD" : std::string{word(each.proof)},
                      std::to_string(each.packets), std::to_string(each.wrong), verdict(each)});
   }
@@ -138,15 +140,17 @@ int tell(const Arguments& arguments, const MixAudit& audit) {
 int run(const Arguments& arguments) {
   std::string problem;
   if (arguments.rest().size() > documents_max) return mix_problem("64 documents at most", exit_usage);
-  const auto policy = arguments.value_or("--policy", "vrf");
-  if (policy != "vrf" && policy != "max")
-    return mix_problem("--policy takes \"vrf\" or \"max\": under \"header\" nothing is drawn", exit_usage);
+  std::optional<mix::DelayPolicy> policy;
+  if (const auto word = arguments.value("--policy")) {
+    policy = mix::delay_policy(*word);
+    if (!policy) return mix_problem("--policy takes \"header\", \"vrf\" or \"max\"", exit_usage);
+  }
   const auto tolerance = parse_duration(arguments.value_or("--tolerance", "5ms"));
   if (!tolerance) return mix_problem("--tolerance takes a duration, like 5ms", exit_usage);
   const auto sources = sources_of(arguments);
   std::vector<NamedDocument> documents;
   if (!read_documents(arguments, sources, documents, problem)) return mix_problem(problem, exit_usage);
-  MixAudit audit{documents, policy == "vrf" ? mix::DelayPolicy::vrf : mix::DelayPolicy::max, *tolerance};
+  MixAudit audit{documents, policy, *tolerance};
   if (const auto path = arguments.value("--observations")) {
     const auto text = read_file(*path, observations_bytes_max, problem);
     if (!text) return mix_problem(problem, exit_usage);
@@ -165,7 +169,8 @@ int run(const Arguments& arguments) {
 MixCommand mix_audit_command() {
   return {
       "audit",
-      {"audit [FILE ...] [--observations FILE] [--policy vrf|max] [--tolerance TIME] [--from ADDRESS:PORT] "
+      {"audit [FILE ...] [--observations FILE] [--policy header|vrf|max] [--tolerance TIME] [--from "
+       "ADDRESS:PORT] "
        "[--json]"},
       "audit checks the VRF proofs that the nodes of these documents have published of past epochs, and "
       "with\n"
@@ -178,7 +183,9 @@ MixCommand mix_audit_command() {
       "\"bn1:...\", \"tag\":\n"
       "replay tag in hex, \"wish_ns\": N}, ...], \"total_ns\": N}, or of one hop {\"node\", \"epoch\", "
       "\"tag\", \"wish_ns\", \"held_ns\"}.\n"
-      "--policy is that of the nodes, vrf if not given; --tolerance is what each hop may add.\n",
+      "Each node is held to the policy that it states in the documents; --policy takes the place of all of "
+      "them.\n"
+      "--tolerance is what each hop may add.\n",
       {"audit", "audit document-1470010.json --observations mine.jsonl"},
       {"--observations FILE", "--policy POLICY", "--tolerance TIME", "--from ADDRESS", "--epoch-length TIME",
        "--config FILE", "--json"},

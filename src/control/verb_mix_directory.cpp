@@ -232,14 +232,14 @@ std::string document_table(const mix::SignedDocument& signed_document) {
          duration_text(parameters.loop_mean) + ", drops every " + duration_text(parameters.drop_mean) + "\n";
   if (!parameters.distinct_networks) out += "paths may use one network (/16) twice\n";
   std::vector<std::vector<std::string>> table{
-      {"NODE", "LAYER", "ROLES", "MIX ADDRESS", "LINK", "PACKETS/S", "OPERATOR", "SEQUENCE"}};
+      {"NODE", "LAYER", "ROLES", "MIX ADDRESS", "LINK", "PACKETS/S", "DELAYS", "OPERATOR", "SEQUENCE"}};
   for (std::size_t i = 0; i < document.nodes.size(); ++i) {
     const auto& node = document.nodes[i];
     const auto layer = view->nodes()[i].layer;
     table.push_back({node.id().name(), layer == 0 ? "-" : std::to_string(layer), roles_text(node.roles),
                      mix_address_text(node.mix_address), to_text(node.link),
-                     std::to_string(node.capacity_pps), node.operator_name.empty() ? "-" : node.operator_name,
-                     std::to_string(node.sequence)});
+                     std::to_string(node.capacity_pps), std::string{mix::name(node.delay.policy)},
+                     node.operator_name.empty() ? "-" : node.operator_name, std::to_string(node.sequence)});
   }
   return out + "\n" + table_text(table);
 }

@@ -310,15 +310,20 @@ void JsonReader::require(bool holds, Errc what) {
   if (!holds) refuse(what);
 }
 
-const JsonValue* JsonReader::find(std::string_view name) {
+const JsonValue* JsonReader::optional(std::string_view name) {
   if (failed_) return nullptr;
   for (const auto& member : *object_) {
     if (member.name != name) continue;
     ++taken_;
     return &member.value;
   }
-  refuse(Errc::malformed);
   return nullptr;
+}
+
+const JsonValue* JsonReader::find(std::string_view name) {
+  const auto* found = optional(name);
+  if (found == nullptr) refuse(Errc::malformed);
+  return found;
 }
 
 const JsonValue& JsonReader::member(std::string_view name) {

@@ -78,6 +78,29 @@ double DelayDistribution::cdf(Duration delay) const {
   return std::min(sum, 1.0);
 }
 
+std::string_view name(DelayPolicy policy) {
+  static constexpr std::array<std::string_view, 3> names{"header", "vrf", "max"};
+  return names[static_cast<std::size_t>(policy)];
+}
+
+std::optional<DelayPolicy> delay_policy(std::string_view word) {
+  for (const auto policy : {DelayPolicy::header, DelayPolicy::vrf, DelayPolicy::max}) {
+    if (name(policy) == word) return policy;
+  }
+  return std::nullopt;
+}
+
+Result<DelayRules> delay_rules(const DelayStatement& statement, Duration mean, Duration delay_max) {
+  DelayRules rules;
+  rules.policy = statement.policy;
+  auto distribution =
+      statement.bins.empty() ? DelayDistribution::exponential(mean) : DelayDistribution::bins(statement.bins);
+  if (!distribution) return distribution.error();
+  rules.distribution = *std::move(distribution);
+  rules.delay_max = std::min({statement.delay_max, delay_max, limits::delay_max});
+  return rules;
+}
+
 ByteArray<29> vrf_input(Epoch epoch) {
   ByteArray<29> input;
   wire::Writer writer{input};

@@ -1,7 +1,10 @@
 #include "village/mix/descriptor.hpp"
 
+#include <limits>
+
 #include "mix/json_fields.hpp"
 #include "village/crypto/hash.hpp"
+#include "village/mix/limits.hpp"
 #include "village/wire/utf8.hpp"
 
 namespace village::mix {
@@ -112,6 +115,54 @@ std::vector<EpochProof> read_vrf_proofs(JsonReader& reader) {
   return out;
 }
 
+JsonValue delay_value(const DelayStatement& delay) {
+  JsonValue::Array bins;
+  for (const auto& bin : delay.bins) {
+    bins.push_back({JsonValue::Array{json_integer(static_cast<std::uint64_t>(bin.from.count())),
+                                     json_integer(static_cast<std::uint64_t>(bin.to.count())),
+                                     json_integer(bin.weight)}});
+  }
+  return {JsonValue::Object{{"bins", {std::move(bins)}},
+                            {"max_ns", json_integer(static_cast<std::uint64_t>(delay.delay_max.count()))},
+                            {"policy", {std::string{name(delay.policy)}}}}};
+}
+
+/// read_bin reads [from ns, to ns, weight].
+DelayBin read_bin(JsonReader& reader, const JsonValue& item) {
+  const auto* parts = item.array();
+  const bool three = parts != nullptr && parts->size() == 3 &&
+                     std::all_of(parts->begin(), parts->end(), [](const JsonValue& part) {
+                       return part.integer() != nullptr && *part.integer() >= 0;
+                     });
+  reader.require(three);
+  if (!three) return {};
+  const auto weight = *(*parts)[2].integer();
+  reader.require(weight <= std::numeric_limits<std::uint32_t>::max(), Errc::limit_exceeded);
+  return {Duration{*(*parts)[0].integer()}, Duration{*(*parts)[1].integer()},
+          static_cast<std::uint32_t>(weight)};
+}
+
+/// read_delay: the usual statement is made by silence, so that each has one form and readers who know of none
+/// take the descriptors of most nodes.
+DelayStatement read_delay(JsonReader& reader) {
+  DelayStatement out;
+  const auto* value = reader.optional("delay");
+  if (value == nullptr) return out;
+  JsonReader fields{*value};
+  for (const auto& item : fields.array("bins", limits::stated_bins_max))
+    out.bins.push_back(read_bin(fields, item));
+  out.delay_max = Duration{fields.integer("max_ns", 1, limits::delay_max.count())};
+  const auto policy = delay_policy(fields.text("policy", profile_bytes_max));
+  fields.require(policy.has_value(), Errc::unsupported);
+  out.policy = policy.value_or(DelayPolicy::header);
+  fields.require(out.bins.empty() ||
+                 (out.policy != DelayPolicy::header && DelayDistribution::bins(out.bins)));
+  const auto read = fields.finish();
+  reader.require(read.has_value(), read ? Errc::malformed : read.error().code);
+  reader.require(out != DelayStatement{}, Errc::not_canonical);
+  return out;
+}
+
 }  // namespace
 
 Bytes signing_bytes(std::string_view domain, const ByteArray<32>& digest) {
@@ -144,6 +195,7 @@ JsonValue descriptor_value(const Descriptor& descriptor) {
   const auto address = sphinx::target_of(descriptor.mix_address);
   JsonValue::Object out;
   out.push_back({"capacity_pps", json_integer(descriptor.capacity_pps)});
+  if (descriptor.delay != DelayStatement{}) out.push_back({"delay", delay_value(descriptor.delay)});
   out.push_back({"id", {descriptor.id().name()}});
   out.push_back({"key", json_bytes(descriptor.key)});
   out.push_back({"link", {to_text(descriptor.link)}});
@@ -164,6 +216,7 @@ Result<Descriptor> parse_descriptor_value(const JsonValue& value) {
   Descriptor out;
   out.capacity_pps = static_cast<std::uint64_t>(
       reader.integer("capacity_pps", 1, static_cast<std::int64_t>(limits::capacity_pps_max)));
+  out.delay = read_delay(reader);
   const auto& id = reader.text("id", address_bytes_max);
   reader.bytes("key", out.key);
   reader.require(id == out.id().name());

@@ -41,7 +41,7 @@ MixClientService::MixClientService(net::Core& core, Tunnel& tunnel, const MixOpt
       records_{mix::packet_bytes(profile_of(options.profile))},
       random_{std::make_unique<mix::FastRandom>(core.random())},
       client_{*options.identity, client_options(options, gateway), *random_, core.clock().now()},
-      partial_(records_.record_bytes()),
+      cutter_{records_.record_bytes()},
       packet_(records_.packet_bytes()),
       record_(records_.record_bytes()),
       changed_{core},
@@ -104,7 +104,7 @@ net::Task<void> MixClientService::say_hello(TunnelStream& stream) {
 }
 
 boost::asio::awaitable<void> MixClientService::one_session(std::shared_ptr<TunnelStream> stream) {
-  have_ = 0;
+  cutter_.reset();
   broken_ = connected_ = false;
   net::Nursery watch{core_};
   watch.spawn([this, stream]() -> boost::asio::awaitable<void> {
@@ -156,15 +156,11 @@ boost::asio::awaitable<bool> MixClientService::send_records(TunnelStream& stream
 }
 
 void MixClientService::take(ByteView bytes) {
-  while (!bytes.empty() && !broken_) {
-    const auto part = bytes.first(std::min(bytes.size(), partial_.size() - have_));
-    std::copy(part.begin(), part.end(), partial_.begin() + static_cast<std::ptrdiff_t>(have_));
-    bytes = bytes.subspan(part.size());
-    have_ += part.size();
-    if (have_ < partial_.size()) return;
-    have_ = 0;
-    on_record(partial_);
-  }
+  if (broken_) return;
+  cutter_.cut(bytes, [this](ByteView record) {
+    on_record(record);
+    return !broken_;
+  });
 }
 
 void MixClientService::flush() {

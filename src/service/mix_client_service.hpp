@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "service/mix_seen_file.hpp"
+#include "service/record_cutter.hpp"
 #include "village/mix/client.hpp"
 #include "village/mix/gateway_records.hpp"
 #include "village/net/event.hpp"
@@ -72,8 +73,8 @@ class MixClientService final : private StreamSink {
   std::optional<MixSeenFile> file_;
 
   std::shared_ptr<TunnelStream> stream_;
-  Bytes partial_, packet_, record_;
-  std::size_t have_ = 0;
+  RecordCutter cutter_;  ///< of what the gateway sends
+  Bytes packet_, record_;
   bool connected_ = false;  ///< welcome came
   bool broken_ = false;
   bool stopping_ = false;

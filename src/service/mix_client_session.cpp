@@ -19,7 +19,7 @@ MixClientSession::MixClientSession(MixGateway& gateway, MixCore& at, const wire:
       rate_{options.rate.client_pps, options.rate.burst},
       times_{gateway.stream_mean(), at.core().random(), at.core().clock().now()},
       inbox_{std::make_shared<MixInbox>(at.core())},
-      partial_(records_.record_bytes()),
+      cutter_{records_.record_bytes()},
       out_(records_.record_bytes()) {}
 
 MixClientSession::~MixClientSession() { stream_->set_sink(nullptr); }
@@ -27,15 +27,11 @@ MixClientSession::~MixClientSession() { stream_->set_sink(nullptr); }
 // --- up
 
 void MixClientSession::take(ByteView bytes) {
-  while (!bytes.empty() && !broken_) {
-    const auto part = bytes.first(std::min(bytes.size(), partial_.size() - have_));
-    std::copy(part.begin(), part.end(), partial_.begin() + static_cast<std::ptrdiff_t>(have_));
-    bytes = bytes.subspan(part.size());
-    have_ += part.size();
-    if (have_ < partial_.size()) return;
-    have_ = 0;
-    on_record(partial_);
-  }
+  if (broken_) return;
+  cutter_.cut(bytes, [this](ByteView record) {
+    on_record(record);
+    return !broken_;
+  });
 }
 
 void MixClientSession::on_record(ByteView record) {

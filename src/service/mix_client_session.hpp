@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "service/mix_gateway.hpp"
+#include "service/record_cutter.hpp"
 #include "service/tunnel_stream.hpp"
 #include "village/mix/cover_stream.hpp"
 #include "village/mix/gateway_records.hpp"
@@ -39,8 +40,8 @@ class MixClientSession final : public StreamSink {
   mix::TokenBucket rate_;
   mix::CoverStream times_;
   std::shared_ptr<MixInbox> inbox_;
-  Bytes partial_, out_;
-  std::size_t have_ = 0;
+  RecordCutter cutter_;  ///< of what the client sends
+  Bytes out_;
   bool greeted_ = false;  ///< hello came
   bool broken_ = false;   ///< a record made no sense
   mix::Answer answer_ = mix::Answer::accepted;

@@ -6,6 +6,7 @@
 
 #include "service/mix_directory_streams.hpp"
 #include "service/mix_metrics.hpp"
+#include "service/record_cutter.hpp"
 #include "service/tunnel_stream.hpp"
 #include "village/base/check.hpp"
 #include "village/base/log.hpp"
@@ -25,27 +26,26 @@ mix::Profile profile_of(MixProfile profile) {
   return profile == MixProfile::n2048 ? mix::Profile::n2048 : mix::Profile::nreg;
 }
 
-Result<mix::DelayRules> delay_rules(const MixDelayOptions& options, Duration mean) {
-  mix::DelayRules rules;
-  rules.policy = options.policy == MixDelayPolicy::header ? mix::DelayPolicy::header
-                 : options.policy == MixDelayPolicy::vrf  ? mix::DelayPolicy::vrf
-                                                          : mix::DelayPolicy::max;
-  rules.delay_max = std::min<Duration>(options.max, mix::limits::delay_max);
-  std::vector<mix::DelayBin> bins;
+mix::DelayStatement delay_statement(const MixDelayOptions& options) {
+  mix::DelayStatement out;
+  out.delay_max = std::min<Duration>(options.max, mix::limits::delay_max);
+  if (options.policy == MixDelayPolicy::header) return out;  // it draws nothing
+  out.policy = options.policy == MixDelayPolicy::vrf ? mix::DelayPolicy::vrf : mix::DelayPolicy::max;
+  double heaviest = 1;
+  for (const auto& bin : options.distribution) heaviest = std::max(heaviest, bin.weight);
+  const double unit = std::min(1e6, 4e9 / heaviest);  // of weights: 32 bits each
   const auto ns = [](double ms) { return Duration{static_cast<Duration::rep>(ms * 1e6)}; };
   for (const auto& bin : options.distribution)
-    bins.push_back({ns(bin.from_ms), ns(bin.to_ms), static_cast<std::uint32_t>(bin.weight * 1e6)});
-  auto made = bins.empty() ? mix::DelayDistribution::exponential(mean) : mix::DelayDistribution::bins(bins);
-  if (!made) return made.error();
-  rules.distribution = *std::move(made);
-  return rules;
+    out.bins.push_back({ns(bin.from_ms), ns(bin.to_ms), static_cast<std::uint32_t>(bin.weight * unit)});
+  return out;
 }
 
 mix::WorkerOptions worker_options(const MixOptions& options, std::size_t cores) {
   mix::WorkerOptions out;
   out.profile = profile_of(options.profile);
   out.epochs = options.epochs;
-  if (auto rules = delay_rules(options.delay, options.delay.mean)) out.delays = *std::move(rules);
+  auto rules = mix::delay_rules(delay_statement(options.delay), options.delay.mean, mix::limits::delay_max);
+  if (rules) out.delays = *std::move(rules);
   out.rates.neighbour_pps = options.rate.peer_pps;
   out.rates.neighbour_burst = options.rate.burst;
   out.rates.node_pps =
@@ -61,39 +61,23 @@ mix::WorkerOptions worker_options(const MixOptions& options, std::size_t cores) 
 class MixCore::FrameIntake final : public StreamSink {
  public:
   FrameIntake(MixCore& core, mix::NeighbourIndex from)
-      : core_{core}, from_{from}, partial_(mix::frame_bytes(core.profile_)) {}
+      : core_{core}, from_{from}, frames_{mix::frame_bytes(core.profile_)} {}
 
   void take(ByteView bytes) override {
     const auto now = core_.now();
     const auto wall = core_.core_.clock().wall();
-    const auto size = partial_.size();
-    while (!bytes.empty()) {
-      if (have_ == 0 && bytes.size() >= size) {
-        submit(bytes.first(size), now, wall);
-        bytes = bytes.subspan(size);
-        continue;
-      }
-      const auto part = bytes.first(std::min(bytes.size(), size - have_));
-      std::copy(part.begin(), part.end(), partial_.begin() + static_cast<std::ptrdiff_t>(have_));
-      bytes = bytes.subspan(part.size());
-      have_ += part.size();
-      if (have_ < size) return;
-      have_ = 0;
-      submit(partial_, now, wall);
-    }
+    frames_.cut(bytes, [&](ByteView frame) {
+      (void)core_.worker_.submit(from_, frame, now, wall);  // counted there
+      if (core_.worker_.batch_full()) core_.work();
+      return true;
+    });
   }
   void flush() override { core_.work(); }
 
  private:
-  void submit(ByteView frame, Instant now, WallTime wall) {
-    (void)core_.worker_.submit(from_, frame, now, wall);  // counted there
-    if (core_.worker_.batch_full()) core_.work();
-  }
-
   MixCore& core_;
   mix::NeighbourIndex from_;
-  Bytes partial_;
-  std::size_t have_ = 0;
+  RecordCutter frames_;
 };
 
 MixCore::MixCore(net::Core& core, Tunnel& tunnel, const MixOptions& options, mix::WorkerMesh& mesh,

@@ -110,6 +110,5 @@ class MixCore final : private FrameOwner {
 /// worker_options is what `options` mean to one of `cores` workers.
 mix::WorkerOptions worker_options(const MixOptions& options, std::size_t cores);
 mix::Profile profile_of(MixProfile profile);
-Result<mix::DelayRules> delay_rules(const MixDelayOptions& options, Duration mean);
 
 }  // namespace village::service

@@ -341,6 +341,7 @@ Result<mix::SignedDescriptor> MixNode::State::describe(mix::Epoch epoch) {
   descriptor.roles.gateway = options.has(MixRole::gateway);
   descriptor.roles.authority = options.has(MixRole::authority);
   descriptor.capacity_pps = options.capacity_pps;
+  descriptor.delay = delay_statement(options.delay);
   descriptor.profiles = {std::string{profile_word(options.profile)}};
   descriptor.software = setup.software;
   const auto since_1970 = wall().time_since_epoch();
@@ -384,9 +385,9 @@ void MixNode::State::use(std::vector<std::shared_ptr<const mix::MixView>> views)
     loops->set_view(listed ? views_in_force.front() : nullptr, options.cover.loop, now());
   }
   if (gateway) gateway->set_stream_mean(view->parameters().client_mean);
-  auto rules = delay_rules(options.delay, view->parameters().delay_mean);
+  const auto& parameters = view->parameters();
+  auto rules = mix::delay_rules(delay_statement(options.delay), parameters.delay_mean, parameters.delay_max);
   if (!rules) return;
-  rules->delay_max = std::min(rules->delay_max, view->parameters().delay_max);
   for (std::size_t i = 0; i < cores.size(); ++i)
     on_core(i, [rules = *rules](MixCore& core) { core.set_delays(rules); });
 }

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "mix/directory_world.hpp"
 
 namespace village::control {
@@ -26,7 +28,21 @@ class MixAuditWorld : public testing::Test {
       const auto proof = vrf.prove(mix::vrf_input(epoch));
       later_.nodes[i].vrf_proofs = {{epoch, proof}};
       truth_.push_back(*mix::DelayAudit::open(vrf.public_key, {epoch, proof}));
+      state(i, {mix::DelayPolicy::vrf, {}, std::chrono::seconds{10}});
     }
+  }
+
+  /// state publishes how a node holds packets, and makes it hold them so.
+  void state(std::size_t i, const mix::DelayStatement& delay) {
+    for (auto* document : {&document_, &later_}) document->nodes[i].delay = delay;
+    kept_[i] = delay;
+  }
+
+  Duration held(std::size_t i, const sphinx::ReplayTag& tag, Duration wish) const {
+    const auto& of = document_.parameters;
+    const auto rules = mix::delay_rules(kept_[i], of.delay_mean, of.delay_max).value();
+    const mix::Observation packet{tag, static_cast<std::uint64_t>(wish.count()), Duration{0}};
+    return truth_[i].judge(packet, rules, Duration{0}).expected;
   }
 
   /// loop writes down a loop on whose way `way` was lost, and by `liar` `lie` more.
@@ -37,21 +53,22 @@ class MixAuditWorld : public testing::Test {
       const auto at = 2 * pair + random_.below(2);
       sphinx::ReplayTag tag;
       random_.fill(tag);
-      mix::DelayRules rules;
-      rules.distribution = *mix::DelayDistribution::exponential(document_.parameters.delay_mean);
-      total += truth_[at].delay(tag, rules);
+      const auto wish = milliseconds{random_.below(200)};
+      total += held(at, tag, wish);
       if (at == liar) total += lie;
       hops += std::string{hops.empty() ? "" : ","} + "{\"node\":\"" + document_.nodes[at].id().name() +
-              "\",\"tag\":\"" + to_hex(tag) + "\",\"wish_ns\":0}";
+              "\",\"tag\":\"" + to_hex(tag) + "\",\"wish_ns\":" + std::to_string(Duration{wish}.count()) +
+              "}";
     }
     return "{\"epoch\":98,\"hops\":[" + hops +
            "],\"total_ns\":" + std::to_string(std::max(total, Duration{0}).count()) + "}\n";
   }
 
-  MixAudit audit(const std::string& observations, bool with_proofs = true) {
+  MixAudit audit(const std::string& observations, bool with_proofs = true,
+                 std::optional<mix::DelayPolicy> policy = {}) {
     std::vector<NamedDocument> documents{{"then", {document_, {}}}};
     if (with_proofs) documents.push_back({"later", {later_, {}}});
-    MixAudit out{documents, mix::DelayPolicy::vrf, milliseconds{5}};
+    MixAudit out{documents, policy, milliseconds{5}};
     out.judge(observations);
     out.conclude();
     return out;
@@ -67,6 +84,7 @@ class MixAuditWorld : public testing::Test {
   SeededRandom random_{11};
   mix::Document document_, later_;
   std::vector<mix::DelayAudit> truth_;
+  std::array<mix::DelayStatement, 6> kept_;
 };
 
 TEST_F(MixAuditWorld, HonestNodesHold) {
@@ -76,6 +94,44 @@ TEST_F(MixAuditWorld, HonestNodesHold) {
   EXPECT_TRUE(result.holds());
   EXPECT_EQ(result.counts().judged, 60U);
   EXPECT_EQ(result.counts().early + result.counts().late, 0U);
+}
+
+TEST_F(MixAuditWorld, HoldsEachNodeToWhatItStates) {
+  state(0, {});
+  state(2, {mix::DelayPolicy::max, {}, milliseconds{80}});
+  state(4, {mix::DelayPolicy::vrf,
+            {{milliseconds{20}, milliseconds{30}, 1}, {milliseconds{300}, milliseconds{400}, 2}},
+            std::chrono::seconds{10}});
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += loop(milliseconds{i % 10});
+  const auto result = audit(text);
+  EXPECT_EQ(result.counts().judged, 100U);
+  EXPECT_EQ(result.counts().early + result.counts().late, 0U);
+  EXPECT_TRUE(result.holds());
+  EXPECT_EQ(result.nodes()[0].policy, mix::DelayPolicy::header);
+  EXPECT_EQ(result.nodes()[2].policy, mix::DelayPolicy::max);
+  // What the auditor says goes before what they state.
+  EXPECT_FALSE(audit(text, true, mix::DelayPolicy::vrf).holds());
+}
+
+TEST_F(MixAuditWorld, FindsTheNodeThatDoesNotHoldPacketsAsItStates) {
+  const mix::DelayStatement vrf{mix::DelayPolicy::vrf, {}, std::chrono::seconds{10}};
+  const std::vector<std::pair<mix::DelayStatement, mix::DelayStatement>> lies{
+      {vrf, {}},                                                     // the sender decides after all
+      {{}, vrf},                                                     // silent, and draws
+      {vrf, {mix::DelayPolicy::max, {}, std::chrono::seconds{10}}},  // holds some longer
+      {vrf, {mix::DelayPolicy::vrf, {}, milliseconds{30}}},          // cuts what it drew
+      {vrf, {mix::DelayPolicy::vrf, {{Duration{0}, milliseconds{1}, 1}}, std::chrono::seconds{10}}},
+  };
+  for (std::size_t i = 0; i < lies.size(); ++i) {
+    state(3, lies[i].first);
+    kept_[3] = lies[i].second;
+    std::string text;
+    for (int n = 0; n < 200; ++n) text += loop(milliseconds{2});
+    const auto result = audit(text);
+    EXPECT_FALSE(result.holds()) << i;
+    EXPECT_EQ(suspects(result), std::vector{document_.nodes[3].id().name()}) << i;
+  }
 }
 
 TEST_F(MixAuditWorld, ALateNetworkAccusesNobody) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <sstream>
 
 #include "control/json.hpp"
@@ -179,6 +180,36 @@ TEST_F(MixInit, SaysWhatIsMissing) {
   EXPECT_EQ(run({"mix", "authority"}).status, 2);
   EXPECT_THAT(run({"mix", "authority", "ad"}).err, HasSubstr("did you mean \"add\"?"));
   EXPECT_THAT(run({"mix", "client", "lst"}).err, HasSubstr("did you mean \"list\"?"));
+}
+
+TEST_F(MixInit, WhatANodeDrawsDelaysFromMustFitItsDescriptor) {
+  auto list = authorities();
+  list.insert(list.begin(), {"--listen", "192.0.2.10:9001"});
+  init("m", "mix", list);
+  const auto problems = [&](const std::string& policy, const std::string& distribution) {
+    std::stringstream text;
+    text << std::ifstream{config("m")}.rdbuf();
+    auto changed = text.str();
+    const std::string delay = "\"delay\": {";
+    EXPECT_NE(changed.find(delay), std::string::npos);
+    changed.insert(changed.find(delay) + delay.size(),
+                   "\"policy\": \"" + policy + "\", \"distribution\": " + distribution + ",");
+    std::vector<std::string> out;
+    for (const auto& error : load_config(folder_.write("m/changed.json", changed)).errors)
+      out.push_back(error.message);
+    return out;
+  };
+  const std::string published =
+      "[[0,10,12.4],[10,50,23.7],[50,100,28.9],[100,250,19.8],[250,500,11.3],[500,1000,3.9]]";
+  std::string nine = "[";
+  for (int i = 0; i < 9; ++i) nine += std::string{i == 0 ? "" : ","} + "[0,10,1]";
+  nine += "]";
+  EXPECT_THAT(problems("vrf", published), testing::IsEmpty());
+  EXPECT_THAT(problems("vrf", "\"exponential\""), testing::IsEmpty());
+  EXPECT_THAT(problems("max", "[[0,10,1e300],[10,20,1]]"), testing::IsEmpty()) << "weights are relative";
+  EXPECT_THAT(problems("vrf", nine), testing::ElementsAre(HasSubstr("8 at most")));
+  EXPECT_THAT(problems("max", "[[1,1.0000001,1]]"), testing::ElementsAre(HasSubstr("shorter than")));
+  EXPECT_THAT(problems("header", nine), testing::IsEmpty()) << "nothing is drawn";
 }
 
 TEST_F(MixInit, AnAuthorityThatNobodyNamesIsRefused) {

@@ -150,6 +150,7 @@ TEST(MixVerb, AuditsPublishedDelays) {
   auto document = document_of(100, 3, 1);
   const auto vrf = crypto::VrfKeyPair::generate(random);
   auto& node = document.nodes.front();
+  node.delay.policy = mix::DelayPolicy::vrf;
   node.vrf_key = vrf.public_key;
   node.vrf_proofs = {{98, vrf.prove(mix::vrf_input(98))}};
   const auto path = folder.write("document.json", to_json(mix::test::signed_by(document, 2)));
@@ -181,13 +182,17 @@ TEST(MixVerb, AuditsPublishedDelays) {
   const auto caught = run({"audit", path, "--observations", folder.write("lying.jsonl", lying), "--json"});
   EXPECT_EQ(caught.status, 1);
   EXPECT_EQ(Json::parse(caught.out).at("proofs").at(0).at("wrong"), 20);
+  EXPECT_EQ(Json::parse(caught.out).at("proofs").at(0).at("policy"), "vrf");
+  const auto held = folder.write("held.jsonl", honest);
+  EXPECT_EQ(run({"audit", path, "--observations", held, "--policy", "header"}).status, 1) << "wishes of 0";
+  EXPECT_EQ(run({"audit", path, "--observations", held, "--policy", "vrf"}).status, 0);
   EXPECT_EQ(run({"audit", path, "--observations", folder.write("other.jsonl", "nonsense\n")}).status, 1);
 
   node.vrf_proofs[0].proof[40] ^= std::byte{1};
   const auto bad = run({"audit", folder.write("bad.json", to_json(mix::test::signed_by(document, 2)))});
   EXPECT_EQ(bad.status, 1);
   EXPECT_THAT(bad.out, HasSubstr("BAD"));
-  EXPECT_EQ(run({"audit", path, "--policy", "header"}).status, 2);
+  EXPECT_EQ(run({"audit", path, "--policy", "mine"}).status, 2);
 }
 
 }  // namespace

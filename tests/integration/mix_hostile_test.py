@@ -1,9 +1,11 @@
-"""A mixnet of real daemons under attack: a replay across kill -9, a directory that is forged, led back, contradicts itself
-or runs out, a clock that is wrong, nodes whose delays are audited, and an end in order."""
+"""A mixnet of real daemons, one of which has its directory by HTX, under attack: a replay across kill -9, a directory
+that is forged, led back, contradicts itself or runs out, a clock that is wrong, nodes whose delays are audited, and an
+end in order."""
 import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -18,9 +20,9 @@ INJECTOR = str(pathlib.Path(PROGRAM).with_name("village_mix_injector"))
 
 
 def quick(name, config):
-    """Delays that nodes draw themselves, long enough to be seen; proofs within an epoch; many loops."""
+    """Delays that nodes but one draw themselves, long enough to be seen; proofs within an epoch; many loops."""
     mix = config["mix"]
-    mix["delay"] = {"policy": "header" if name == "authority" else "vrf", "mean": "200ms", "max": "1s"}
+    mix["delay"] = {"policy": "header" if name in ("authority", "mix4") else "vrf", "mean": "200ms", "max": "1s"}
     mix["cover"] = {"loop_mean": "100ms"}
 
 
@@ -36,11 +38,34 @@ class Hostile(unittest.TestCase):
         cls.addClassCleanup(cls.relay.close)
         asks_relay = [word.replace("@" + ":".join(address), "@" + cls.relay.address) for word in cls.net.options]
         cls.net.join("victim", asks_relay)
+        cls.by_htx_only("mix4")
         cls.addClassCleanup(cls.net.close)
         cls.net.start(*(name for name in cls.net.members if name not in ("client", "victim")))
         cls.net.until_valid("mix1", "mix2", "gateway1")
 
     # --- helpers
+    @classmethod
+    def by_htx_only(cls, name):
+        """Makes the authority a peer of a node, and its HTTP port one that refuses that node."""
+        authority, node = cls.net["authority"], cls.net[name]
+        closed = socket.socket()
+        cls.addClassCleanup(closed.close)
+        closed.bind(("127.0.0.1", 0))
+        htx = f"127.0.0.1:{nodes.free_port()}"
+
+        def listens(config):
+            config["htx"].setdefault("listen", []).append({"address": htx, "outer": "none"})
+
+        def knows_no_http(config):
+            (entry,) = config["mix"]["directory"]["authorities"]
+            entry["address"] = f"127.0.0.1:{closed.getsockname()[1]}"
+
+        authority.edit(listens)
+        authority.verb("mix", "node", "add", node.key, "--config", str(authority.config_path))
+        uri = authority.verb("peer", "invite", htx, "--config", str(authority.config_path)).stdout.strip()
+        node.verb("peer", "add", uri, "--config", str(node.config_path))
+        node.edit(knows_no_http)
+
     def document(self, name, epoch):
         return self.net[name].folder / "state" / "mix" / f"document-{epoch}.json"
 
@@ -74,6 +99,14 @@ class Hostile(unittest.TestCase):
         return self.net.mix("mix1")["drops"].get(reason, 0)
 
     # --- tests, in this order: the later ones use the time that the first ones took
+    def test_0_a_node_that_has_its_authority_as_a_peer_asks_by_htx(self):
+        # The others count it as a node of the directory (until_valid), so it has published that way, too.
+        nodes.until(lambda: self.net.mix("mix4")["directory_valid"], 60, "a directory by HTX")
+        metrics = self.net["mix4"].metrics()
+        for counted in (r'fetches_total\{result="accepted"\}', r'publications_total\{result="accepted"\}'):
+            found = re.search(r"villaged_mix_directory_" + counted + r" (\d+)", metrics)
+            self.assertGreater(int(found[1]), 0, counted)
+
     def test_1_a_replay_from_before_kill_9_is_refused(self):
         self.assertEqual(self.net["gateway2"].stop(), 0)  # the injector has its name now
         refused = lambda: self.drops("replay") + self.drops("route")  # `route`: the epoch is over
@@ -175,6 +208,9 @@ class Hostile(unittest.TestCase):
         judged = nodes.until(lambda: (lambda report: report if report["judged"] >= 20 else None)(audit()[1]), 240, "proofs")
         self.assertEqual(judged["early"], 0)
         self.assertFalse([row for row in judged["proofs"] if row["suspect"] or row["proof"] == "bad"])
+        # Nobody told the auditor; by the policy of the others mix4 would have come too early.
+        policies = {(row["node"] == self.net["mix4"].name, row["policy"]) for row in judged["proofs"]}
+        self.assertEqual(policies, {(True, "header"), (False, "vrf")})
         # A node that lets packets go at once: those loops come home sooner than its proof allows.
         proven = {(row["epoch"], row["node"]) for row in judged["proofs"] if row["proof"] == "good"}
         loops = [json.loads(line) for line in (gateway.folder / "state/mix/observations.jsonl").read_text().splitlines()]

@@ -189,5 +189,27 @@ TEST(DelayAudit, TellsHonestFromChosenDelays) {
   EXPECT_EQ(audit.judge(seen, rules, 1ms).expected, rules.delay_max);
 }
 
+TEST(DelayStatement, BecomesTheRulesOfADocument) {
+  const auto usual = delay_rules({}, 50ms, 10s);
+  ASSERT_TRUE(usual);
+  EXPECT_EQ(usual->policy, DelayPolicy::header);
+  EXPECT_EQ(usual->delay_max, 10s);
+  EXPECT_EQ(delay_rules({}, 50ms, 4s)->delay_max, 4s) << "the lesser of both";
+  EXPECT_EQ(delay_rules({DelayPolicy::vrf, {}, 2s}, 50ms, 4s)->delay_max, 2s);
+  EXPECT_EQ(delay_rules({DelayPolicy::vrf, {}, 60s}, 50ms, 1h)->delay_max, limits::delay_max);
+  const auto mixture = delay_rules({DelayPolicy::max, published_mixture, 10s}, 50ms, 10s);
+  ASSERT_TRUE(mixture);
+  EXPECT_FALSE(mixture->distribution.is_exponential());
+  EXPECT_EQ(mixture->distribution.draw(0.999), DelayDistribution::bins(published_mixture)->draw(0.999));
+  EXPECT_FALSE(delay_rules({}, 0ms, 10s));
+  EXPECT_FALSE(delay_rules({DelayPolicy::vrf, {{1ms, 1ms, 1}}, 10s}, 50ms, 10s));
+}
+
+TEST(DelayPolicy, HasAWordEach) {
+  for (const auto policy : {DelayPolicy::header, DelayPolicy::vrf, DelayPolicy::max})
+    EXPECT_EQ(delay_policy(name(policy)), policy);
+  EXPECT_FALSE(delay_policy("mine"));
+}
+
 }  // namespace
 }  // namespace village::mix

@@ -7,6 +7,7 @@
 namespace village::mix {
 namespace {
 
+using namespace std::chrono_literals;
 using test::descriptor_of;
 using test::key_of;
 
@@ -38,6 +39,99 @@ TEST(Descriptor, SurvivesTheWayThroughText) {
   EXPECT_EQ(*read, *made);
   EXPECT_EQ(read->descriptor, descriptor);
   EXPECT_EQ(to_json(*read), text);
+}
+
+DelayStatement drawn() { return {DelayPolicy::vrf, {{0ms, 10ms, 124}, {10ms, 50ms, 237}}, 2s}; }
+
+TEST(Descriptor, StatesHowItHoldsPackets) {
+  for (const auto& delay :
+       {drawn(), DelayStatement{DelayPolicy::max, {}, 10s}, DelayStatement{DelayPolicy::header, {}, 1s}}) {
+    auto descriptor = descriptor_of(1, 100);
+    descriptor.delay = delay;
+    const auto made = sign(descriptor, key_of(1));
+    ASSERT_TRUE(made) << name(made.error().code);
+    const auto text = to_json(*made);
+    const auto read = parse_signed_descriptor(as_bytes(text));
+    ASSERT_TRUE(read) << name(read.error().code);
+    EXPECT_EQ(read->descriptor.delay, delay);
+    EXPECT_EQ(to_json(*read), text);
+    EXPECT_TRUE(verify(*read));
+  }
+  auto descriptor = descriptor_of(1, 100);
+  descriptor.delay = drawn();
+  const auto text = to_json(*sign(descriptor, key_of(1)));
+  EXPECT_NE(text.find("\"delay\":{\"bins\":[[0,10000000,124],[10000000,50000000,237]],\"max_ns\":2000000000,"
+                      "\"policy\":\"vrf\"},\"id\""),
+            std::string::npos)
+      << text;
+  const auto changed = parse_signed_descriptor(as_bytes(damaged(text, "\"vrf\"", "\"max\"")));
+  ASSERT_TRUE(changed);
+  EXPECT_FALSE(verify(*changed)) << "the statement is signed";
+}
+
+TEST(Descriptor, VerifiesFromBeforeStatementsOfDelays) {
+  // docs/protocols/mix.md 3.2, signed before there were any.
+  const std::string text =
+      R"({"descriptor":{"capacity_pps":1000,"id":"bn1:qzxufxo7d3z5zpz2pfs5yjw3wyaaprkqxz3hfvi",)"
+      R"("key":"LjoT1JA8ToCLGUXPJsWGwOTRIhAsu5TSVary9M8F510","link":"10.1.0.1:8443",)"
+      R"("mix_address":"10.1.0.1:9001","operator":"operator 1","profiles":["n2048"],"roles":["mix"],)"
+      R"("sequence":1,"software":"villaged 0.1","sphinx_keys":[{"epoch":100,)"
+      R"("key":"Jq8W2NfTgxIfQLHptosFsLXP0f1CAvMW7zifUZuDJQA"},{"epoch":101,)"
+      R"("key":"kWZYu0fnUAWysdabh5Kz8QftDImZfjdpKF9tH3ylWjc"},{"epoch":102,)"
+      R"("key":"QndRAoh65ZY-TKgechHSIefnoeOvERs7kaxg9vm1dk8"}],)"
+      R"("vrf_key":"n2G1eU0F8UPiKuCix3i8mOYHWA8BiSOby4s2R7OpZN8","vrf_proofs":[]},)"
+      R"("signature":"J8ILrKlKE6UsOBZfHtvWieSdmzEPVhsnwDSEWOGI8UKDMVsUjzueRz8IzApHpceOS0yYq6Pe_BYflBgOK3UpDQ"})";
+  const auto read = parse_signed_descriptor(as_bytes(text));
+  ASSERT_TRUE(read) << name(read.error().code);
+  EXPECT_TRUE(verify(*read));
+  EXPECT_EQ(read->descriptor.delay, DelayStatement{}) << "silence: the packet says it";
+  EXPECT_EQ(read->descriptor.delay.policy, DelayPolicy::header);
+  EXPECT_EQ(to_json(*read), text) << "and nodes of that policy still say nothing";
+}
+
+TEST(Descriptor, RefusesStatementsThatBreakTheirRules) {
+  auto descriptor = descriptor_of(1, 100);
+  descriptor.delay = drawn();
+  const auto text = to_json(*sign(descriptor, key_of(1)));
+  std::string nine = "\"bins\":[";
+  for (int i = 0; i < 9; ++i) nine += std::string{i == 0 ? "" : ","} + "[0,10000000,1]";
+  const std::string bins = "\"bins\":[[0,10000000,124],[10000000,50000000,237]]";
+  const std::vector<std::pair<std::string, std::string>> changes{
+      {"\"policy\":\"vrf\"", "\"policy\":\"mine\""},
+      {"\"policy\":\"vrf\"", "\"policy\":\"header\""},  // which draws nothing
+      {"\"policy\":\"vrf\"", "\"policy\":1"},
+      {",\"policy\":\"vrf\"", ""},
+      {"\"policy\":\"vrf\"", "\"policy\":\"vrf\",\"quirk\":1"},
+      {"\"max_ns\":2000000000", "\"max_ns\":0"},
+      {"\"max_ns\":2000000000", "\"max_ns\":60000000001"},
+      {"[0,10000000,124]", "[10000000,10000000,124]"},
+      {"[0,10000000,124]", "[-1,10000000,124]"},
+      {"[0,10000000,124]", "[0,60000000001,124]"},
+      {"[0,10000000,124]", "[0,10000000,4294967296]"},
+      {"[0,10000000,124]", "[0,10000000]"},
+      {"[0,10000000,124]", "[0,10000000,\"124\"]"},
+      {"[0,10000000,124]", "124"},
+      {bins, nine + "]"},
+      {bins, "\"bins\":[[0,10000000,0]]"},
+      {bins + ",\"max_ns\":2000000000,\"policy\":\"vrf\"",
+       "\"bins\":[],\"max_ns\":10000000000,\"policy\":\"header\""},  // what silence says
+  };
+  for (const auto& [from, to] : changes) {
+    EXPECT_FALSE(parse_signed_descriptor(as_bytes(damaged(text, from, to)))) << from << " " << to;
+  }
+}
+
+TEST(Descriptor, HasRoomForAllThatItMayState) {
+  auto descriptor = descriptor_of(1, 100, {true, true, true});
+  descriptor.delay = {DelayPolicy::max, {}, 60s};
+  for (int i = 0; i < 8; ++i) descriptor.delay.bins.push_back({59s + 999'999'990ns, 60s, 4'294'967'295U});
+  descriptor.vrf_proofs = {{97, {}}, {98, {}}};
+  descriptor.operator_name = std::string(limits::operator_bytes_max, 'o');
+  descriptor.software = std::string(limits::software_bytes_max, 's');
+  descriptor.profiles = {"a", "b", "n2048", "nreg"};
+  EXPECT_TRUE(sign(descriptor, key_of(1)));
+  descriptor.delay.bins.push_back({0ms, 1ms, 1});
+  EXPECT_FALSE(sign(descriptor, key_of(1)));
 }
 
 TEST(Descriptor, DoesNotVerifyWhenAnythingIsChanged) {

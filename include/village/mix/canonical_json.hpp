@@ -67,6 +67,8 @@ class JsonReader {
   const std::string& text(std::string_view name, std::size_t bytes_max);
   const JsonValue::Array& array(std::string_view name, std::size_t size_max);
   const JsonValue& member(std::string_view name);
+  /// optional gives a member that may be missing: then, or if something was wrong before, nullptr.
+  const JsonValue* optional(std::string_view name);
   /// bytes reads base64url of exactly out.size() bytes.
   void bytes(std::string_view name, ByteSpan out);
   /// require makes `what` the error if `holds` does not.

@@ -2,7 +2,9 @@
 // How long a packet is held. Sources: Loopix (USENIX Security 2017), decisions/mix (Delays), reference mixnet
 // 5 and 8.2.
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "village/base/bytes.hpp"
@@ -57,11 +59,29 @@ enum class DelayPolicy : std::uint8_t {
   max,     ///< the longer of both
 };
 
+/// name is the word that configurations and descriptors have for it; delay_policy the way back.
+std::string_view name(DelayPolicy policy);
+std::optional<DelayPolicy> delay_policy(std::string_view word);
+
 struct DelayRules {
   DelayPolicy policy = DelayPolicy::header;
   DelayDistribution distribution = DelayDistribution::exponential(std::chrono::milliseconds{50}).value();
   Duration delay_max = std::chrono::seconds{10};  ///< longer ones are cut to this; <= limits::delay_max
 };
+
+/// DelayStatement is what a node says of how it holds packets, signed in its descriptor, so that anybody can
+/// check it. Whose descriptor says nothing has the values that stand here: they are part of the format.
+struct DelayStatement {
+  DelayPolicy policy = DelayPolicy::header;
+  /// The mixture that delays are drawn from, up to limits::stated_bins_max; none = exponential with the
+  /// document's mean. Under `header` none.
+  std::vector<DelayBin> bins;
+  Duration delay_max = std::chrono::seconds{10};  ///< longer ones are cut to this; <= limits::delay_max
+  friend bool operator==(const DelayStatement&, const DelayStatement&) = default;
+};
+/// delay_rules is what a statement means under a document that says `mean` and `delay_max`. Errors:
+/// bad_argument (of DelayDistribution).
+Result<DelayRules> delay_rules(const DelayStatement& statement, Duration mean, Duration delay_max);
 
 /// vrf_input is what a node's VRF is evaluated at for an epoch: "villaged/mix-delay/v1" | epoch u64.
 ByteArray<29> vrf_input(Epoch epoch);

@@ -11,6 +11,7 @@
 #include "village/crypto/ed25519.hpp"
 #include "village/crypto/vrf.hpp"
 #include "village/mix/canonical_json.hpp"
+#include "village/mix/delay.hpp"
 #include "village/mix/directory_limits.hpp"
 #include "village/mix/epoch.hpp"
 #include "village/sphinx/types.hpp"
@@ -50,6 +51,7 @@ struct Descriptor {
   std::string operator_name;           ///< who runs it, up to 64 bytes of UTF-8; "" = says nothing
   Roles roles;
   std::uint64_t capacity_pps = 0;      ///< packets a second it forwards; 1 to 10^8
+  DelayStatement delay;                ///< how it holds packets
   std::vector<std::string> profiles;   ///< packet profiles it takes, sorted: "n2048", "nreg"; 1 to 4
   std::string software;                ///< up to 64 bytes
   std::uint64_t sequence = 0;          ///< grows with each descriptor of this node; up to 2^53 - 1

@@ -13,8 +13,8 @@ inline constexpr std::size_t statement_bytes_max = document_bytes_max;
 static_assert(nodes_max * (descriptor_bytes_max + 1) + (1 << 16) < statement_bytes_max);
 inline constexpr std::size_t directory_depth_max = 8;  ///< of nested objects and arrays
 /// Values in one descriptor and in one document; a value costs at most 80 bytes of memory beside its text.
-inline constexpr std::size_t descriptor_values_max = 64;
-inline constexpr std::size_t document_values_max = 64 * nodes_max;
+inline constexpr std::size_t descriptor_values_max = 96;
+inline constexpr std::size_t document_values_max = descriptor_values_max * nodes_max;
 
 inline constexpr std::size_t authorities_max = 9;
 inline constexpr std::size_t documents_kept = 8;   ///< that an authority can be asked for

@@ -21,6 +21,7 @@ inline constexpr std::size_t held_packets_max = 1 << 20;    ///< in the delay qu
 inline constexpr std::size_t node_epochs_max = 4;  ///< keys in use at once: e - 1, e, e + 1 and a spare
 inline constexpr std::size_t published_epochs_max = 256;  ///< delay proofs kept for those who ask
 inline constexpr std::size_t delay_bins_max = 64;
+inline constexpr std::size_t stated_bins_max = 8;                ///< of a mixture that a descriptor states
 inline constexpr Duration delay_max = std::chrono::seconds{60};  ///< the most that `max_delay` may say
 
 // Replay filter, for each key and worker.

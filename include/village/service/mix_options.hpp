@@ -11,6 +11,7 @@
 #include "village/base/target.hpp"
 #include "village/base/time.hpp"
 #include "village/crypto/ed25519.hpp"
+#include "village/mix/delay.hpp"
 #include "village/mix/epoch.hpp"
 
 namespace village::service {
@@ -39,6 +40,10 @@ struct MixDelayOptions {
   Duration max = std::chrono::seconds{10};        ///< a header that asks for more gets this
   std::vector<MixDelayBin> distribution;          ///< empty = exponential with `mean`
 };
+
+/// delay_statement is what a node of these options publishes and keeps to; its bins may be more, or others,
+/// than mix::delay_rules and descriptors take.
+mix::DelayStatement delay_statement(const MixDelayOptions& options);
 
 /// MixCoverOptions are mean pauses of Poisson processes; 0 = none.
 struct MixCoverOptions {
