@@ -45,7 +45,7 @@ mix::WorkerOptions NodeLoad::options() const {
   mix::WorkerOptions options;
   options.neighbours = 16;
   options.held_packets = 65'536;
-  options.rates = mix::RateRules{0, 1, 0, 1, 0};  // admission is asked, and lets everything through
+  options.rates = mix::RateRules{0, 1, 0, 1};  // admission is asked, and lets everything through
   return options;
 }
 

@@ -29,21 +29,16 @@ bool TokenBucket::take(Instant now) {
   return true;
 }
 
-Admission::Admission(const RateRules& rules, std::size_t neighbours, std::size_t frame_bytes)
+Admission::Admission(const RateRules& rules, std::size_t neighbours)
     : rules_{rules}, node_{rules.node_pps, rules.node_burst} {
   VG_CHECK(neighbours <= limits::neighbours_max);
   neighbours_.resize(neighbours, TokenBucket{rules.neighbour_pps, rules.neighbour_burst});
-  if (rules.bytes_per_s > 0) {
-    const auto frames = std::max<std::uint64_t>(rules.bytes_per_s / frame_bytes, 1);
-    bandwidth_ = TokenBucket{frames, std::max<std::uint64_t>(frames / 10, 64)};  // a tenth of a second
-  }
 }
 
 bool Admission::admit(NeighbourIndex neighbour, Instant now) {
   if (neighbour >= neighbours_.size()) return false;
   auto& own = neighbours_[neighbour];
-  if (!own.has_token(now) || !bandwidth_.has_token(now) || !node_.take(now)) return false;
-  return own.take(now) && bandwidth_.take(now);
+  return own.has_token(now) && node_.take(now) && own.take(now);
 }
 
 void Admission::reset(NeighbourIndex neighbour, std::uint64_t pps) {

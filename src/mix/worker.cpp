@@ -40,7 +40,7 @@ Worker::State::State(const WorkerOptions& chosen, WorkerMesh& joined, std::uint3
       released{arena.size()},
       delivery{arena.size()},
       queue{arena.size(), limits::delay_max, random, now},
-      admission{chosen.rates, chosen.neighbours, frame_bytes(chosen.profile)} {
+      admission{chosen.rates, chosen.neighbours} {
   VG_CHECK(index < mesh.workers());
   VG_CHECK(options.batch_packets > 0 && options.batch_packets <= limits::batch_packets_max);
   VG_CHECK(options.ingress_packets > 0 && options.ingress_packets <= limits::ingress_packets_max);

@@ -25,7 +25,7 @@ class NodeWorld {
     options.neighbours = neighbours;
     options.ingress_packets = 256;
     options.held_packets = 512;
-    options.rates = RateRules{0, 1, 0, 1, 0};
+    options.rates = RateRules{0, 1, 0, 1};
     return options;
   }
 

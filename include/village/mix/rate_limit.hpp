@@ -31,16 +31,15 @@ class TokenBucket {
 struct RateRules {
   std::uint64_t neighbour_pps = 20'000;
   std::uint64_t neighbour_burst = 1'000;
-  std::uint64_t node_pps = 0;  ///< of all neighbours: what the scalar multiplications may cost
+  std::uint64_t node_pps = 0;  ///< of all neighbours: what the scalar multiplications and the line may cost
   std::uint64_t node_burst = 4'000;
-  std::uint64_t bytes_per_s = 0;  ///< bandwidth cap, counted in whole frames
 };
 
 /// Admission decides which frames are worth a scalar multiplication. O(1), no allocation after its
 /// constructor.
 class Admission {
  public:
-  Admission(const RateRules& rules, std::size_t neighbours, std::size_t frame_bytes);
+  Admission(const RateRules& rules, std::size_t neighbours);
   /// admit charges a frame of `neighbour`. A neighbour above its rate costs the others nothing.
   bool admit(NeighbourIndex neighbour, Instant now);
   /// reset forgets what a neighbour did: its number is another's now. `pps` 0 = the rules' rate; the
@@ -50,7 +49,7 @@ class Admission {
  private:
   RateRules rules_;
   LineVector<TokenBucket> neighbours_;
-  TokenBucket node_, bandwidth_;
+  TokenBucket node_;
 };
 
 }  // namespace village::mix
