@@ -31,7 +31,8 @@ fail() { printf 'quickstart: FAILED: %s\n' "$*" >&2; exit 1; }
 
 say "building build/$preset"
 jobs=$(nproc)
-configure=(cmake --preset "$preset" -DVILLAGE_BENCH=OFF)
+configure=(cmake --preset "$preset")
+[ "$preset" != dist ] || configure+=(-DVILLAGE_BENCH=OFF)
 "${configure[@]}" >/dev/null || fail "cmake --preset $preset"
 cmake --build "build/$preset" -j "$jobs" --target villaged || fail "the build"
 villaged=$PWD/build/$preset/bin/villaged
