@@ -16,7 +16,7 @@ enum class Drop : std::uint8_t {
   version,    ///< a slot or frame of a version that this side does not speak
   delay,      ///< asks to be held for more than three epochs
   late,       ///< waited too long here for its time to mean anything
-  rate,       ///< above the neighbour's rate, the node's rate or its bandwidth cap
+  rate,       ///< above the neighbour's rate or the node's
   ring,       ///< no room: ingress, held packets, or the link of the next hop
   route,      ///< no key for its rotation, or no such next hop
   payload,    ///< this is the last hop and the payload is damaged
