@@ -88,10 +88,11 @@ struct TlsStream::State {
         state->send_aside();  // our alert
         co_return want.error();
       }
+      const bool spoke = !state->engine.outgoing().empty();
       const auto flushed = co_await state->flush();
       if (flushed.has_error()) co_return flushed.error();
       if (*want == TlsEngine::Want::nothing) co_return ok();
-      if (state->hooks.waiting) state->hooks.waiting(state->engine.alpn());
+      if (spoke && state->hooks.waiting) state->hooks.waiting(state->engine.alpn());
       const auto more = co_await state->wait_ciphertext();
       if (more.has_error()) co_return more.error();
     }

@@ -15,7 +15,7 @@ boost::asio::awaitable<void> DecoyVigil::stay_awake(Instant until, Condition con
   auto now = begin;
   for (; condition() && now < until; now = core_.clock().now())
     co_await boost::asio::post(core_.io(), boost::asio::use_awaitable);
-  allowance_.spend(now, now - begin);
+  allowance_.spend(begin, now);
 }
 
 boost::asio::awaitable<void> DecoyVigil::keep(const bool& waiting) {

@@ -24,12 +24,15 @@ class VigilAllowance {
     return full_at_ - now <=
            limits::decoy_vigil_share * (limits::decoy_vigil_burst - limits::decoy_vigil_max);
   }
-  void spend(Instant now, Duration awake) {
-    full_at_ = std::max(full_at_, now) + limits::decoy_vigil_share * awake;
+  /// spend charges a vigil, but for what others of the same time have paid.
+  void spend(Instant begin, Instant end) {
+    full_at_ = std::max(full_at_, end) + limits::decoy_vigil_share * (end - std::max(begin, paid_until_));
+    paid_until_ = end;
   }
 
  private:
   Instant full_at_{};  ///< when the whole burst is there again
+  Instant paid_until_{};
 };
 
 /// DecoyVigil is a core's; all its splices share it.

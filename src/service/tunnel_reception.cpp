@@ -26,9 +26,7 @@ struct TunnelReception::Seat {
 
 struct TunnelReception::Origins {
   /// begin dials the one that a client will mean who has agreed on `alpn`.
-  void begin(std::string_view alpn) {
-    if (!alpn.empty()) (alpn == "h2" ? http2 : http1).begin();
-  }
+  void begin(std::string_view alpn) { (alpn == "h2" ? http2 : http1).begin(); }
 
   DecoyOrigin http1, http2;
 };

@@ -141,7 +141,6 @@ TEST(MixIdleLinks, CloseAndOpenAgainWithTheNextPacket) {
     EXPECT_TRUE(world.send(hop));
     const bool came = co_await IdleWorld::wait(core, [&] { return hop.bytes == frame_bytes; });
     EXPECT_TRUE(came);
-    EXPECT_EQ(world.totals().links_open, 1U);
     const bool closed = co_await IdleWorld::wait(core, [&] { return hop.open == 0; });
     EXPECT_TRUE(closed) << "idle for longer than mix.link_idle";
     EXPECT_EQ(world.totals().links_known, 0U);
@@ -161,8 +160,9 @@ TEST(MixIdleLinks, StayOpenWhileTheyCarryPackets) {
     auto& hop = world.busy();
     // On a machine that sleeps longer than the link may be idle nothing is shown: then once more.
     for (int attempt = 0; attempt < 10; ++attempt) {
-      EXPECT_TRUE(world.send(hop) && world.send(world.idle_one()));
-      const bool came = co_await IdleWorld::wait(core, [&] { return world.totals().links_open == 2; });
+      const bool came = co_await IdleWorld::wait(core, [&] {
+        return world.send(hop) && world.send(world.idle_one()) && world.totals().links_open == 2;
+      });
       EXPECT_TRUE(came);
       const auto streams = hop.streams;
       Duration pause_max{};

@@ -89,7 +89,7 @@ class TlsStream final : public Stream {
   /// AcceptHooks let a server's owner follow a handshake.
   struct AcceptHooks {
     std::function<Task<void>()> turn;  ///< awaited before each step, so that steps can be put in order
-    /// Told after each flight of ours but the last; `alpn` is what was agreed, empty = none or not yet.
+    /// Told after each flight of ours but the last; `alpn` is what was agreed, empty = none.
     std::function<void(std::string_view alpn)> waiting;
   };
   /// accept performs the server's handshake.
