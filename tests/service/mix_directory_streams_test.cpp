@@ -48,9 +48,10 @@ class HiddenAuthority : public testing::Test {
       boost::asio::post(world_.runtime().core(servers).io(),
                         [this, changed] { front_.tunnel->reload(changed); });
     };
-    mix_ = std::make_unique<service::MixNode>(std::move(setup));
-    world_.run(clients, [this](net::Core&) -> test::asio_void {
-      EXPECT_EQ(mix_->open(), "");  // the core runs already, and open draws from its randomness
+    world_.run(clients, [&](net::Core&) -> test::asio_void {
+      // The core runs already, and both draw from its randomness.
+      mix_ = std::make_unique<service::MixNode>(std::move(setup));
+      EXPECT_EQ(mix_->open(), "");
       mix_->start();
       co_return;
     });

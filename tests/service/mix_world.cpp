@@ -72,9 +72,10 @@ void MixWorld::open(MixMember& member) {
     }
     node.tunnel->reload(options);
   };
-  member.mix = std::make_unique<service::MixNode>(std::move(setup));
   world_.run(node.core, [&](net::Core&) -> asio_void {
-    EXPECT_EQ(member.mix->open(), "");  // the core runs already, and open draws from its randomness
+    // The core runs already, and both draw from its randomness.
+    member.mix = std::make_unique<service::MixNode>(std::move(setup));
+    EXPECT_EQ(member.mix->open(), "");
     member.mix->start();
     co_return;
   });
